@@ -1,0 +1,47 @@
+"""Arignote: a mathematical expression compiler with Theano's Python API.
+
+    import arignote as ar
+    import arignote.tensor as T
+
+    x = T.matrix("x")
+    f = ar.function([x], T.tanh(x).sum())
+
+Everything below is loaded on first use, so that `import arignote` costs next to nothing and
+programs that only read or print IR never load the code generator.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from arignote._version import __version__
+
+if TYPE_CHECKING:
+    from arignote import ir as ir
+    from arignote import passes as passes
+    from arignote import tensor as tensor
+    from arignote.frontends.tensor import config as config
+    from arignote.frontends.tensor import function as function
+    from arignote.frontends.tensor import grad as grad
+    from arignote.frontends.tensor import shared as shared
+
+_SUBMODULES = ("ir", "passes", "tensor")
+_TENSOR_NAMES = ("config", "function", "grad", "shared")
+
+__all__ = ["__version__", "config", "function", "grad", "ir", "passes", "shared", "tensor"]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use and keep it, so that later look-ups are ordinary ones."""
+    value: object
+    if name in _SUBMODULES:
+        value = importlib.import_module(f"arignote.{name}")
+    elif name in _TENSOR_NAMES:
+        value = getattr(importlib.import_module("arignote.frontends.tensor"), name)
+    else:
+        raise AttributeError(f"module 'arignote' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
