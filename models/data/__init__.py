@@ -1,0 +1,68 @@
+"""Data sets as NumPy arrays.
+
+`load_dataset(name)` is the entry: `mnist` reads files (see `source` for where from), `digits`
+needs none, and `auto` takes MNIST where it is found and digits otherwise. Loaders validate what
+they read and raise `DataError`, which names the file, what was expected, what was found, and what
+to do.
+"""
+
+import os
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from arignote.models.data.dataset import Dataset, Pair
+from arignote.models.data.digits import load_digits
+from arignote.models.data.errors import DataError
+from arignote.models.data.mnist import FILES, load_mnist
+from arignote.models.data.source import ENVIRONMENT_VARIABLE, find_folder
+
+NAMES = ("auto", "mnist", "digits")
+
+__all__ = [
+    "ENVIRONMENT_VARIABLE",
+    "NAMES",
+    "DataError",
+    "Dataset",
+    "Pair",
+    "find_folder",
+    "load_dataset",
+    "load_digits",
+    "load_mnist",
+]
+
+
+def load_dataset(
+    name: str = "auto",
+    data: str | os.PathLike[str] | None = None,
+    *,
+    label_dtype: DTypeLike = np.int32,
+) -> Dataset:
+    """The data set `name` of `NAMES`; `data` is the folder (or its parent) for those with files.
+
+    With `auto`, MNIST is meant whenever `data` or `ARIGNOTE_DATA` is given: then, and whenever its
+    files exist but are damaged, errors are reported and not covered up by the other data set.
+    Raises `DataError` as the loaders do, and for unknown names.
+    """
+    if name == "digits":
+        return load_digits(label_dtype=label_dtype)
+    if name == "mnist" or (name == "auto" and _mnist_is_meant(data)):
+        return load_mnist(data, label_dtype=label_dtype)
+    if name == "auto":
+        return load_digits(label_dtype=label_dtype)
+    raise DataError(
+        f"data set {name!r}",
+        expected=f"one of {', '.join(NAMES)}",
+        found="an unknown name",
+        remedy="Choose one of these.",
+    )
+
+
+def _mnist_is_meant(data: str | os.PathLike[str] | None) -> bool:
+    if data is not None or os.environ.get(ENVIRONMENT_VARIABLE):
+        return True
+    try:
+        find_folder("mnist", FILES)
+    except DataError:
+        return False
+    return True
