@@ -1,0 +1,60 @@
+"""Diagnostics: what is wrong, where in the IR, and which line of the user's program built it."""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Loc:
+    """A line of the user's program."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    def source(self) -> str:
+        """The text of the line, stripped; empty where the file cannot be read."""
+        return linecache.getline(self.file, self.line).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding: a message, an excerpt of the IR with a caret, the user's line, and notes."""
+
+    message: str
+    excerpt: str = ""
+    column: int = 0
+    loc: Loc | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.excerpt:
+            lines += ["  " + self.excerpt, "  " + " " * self.column + "^"]
+        if self.loc is not None:
+            source = self.loc.source()
+            lines.append(f"  built at {self.loc}" + (f": {source}" if source else ""))
+        lines += ["  note: " + note for note in self.notes]
+        return "\n".join(lines)
+
+
+class IRError(Exception):
+    """A program that breaks a rule of the IR. `diagnostic` says which and where."""
+
+    def __init__(self, message: str | Diagnostic) -> None:
+        self.diagnostic = message if isinstance(message, Diagnostic) else Diagnostic(message)
+        super().__init__(str(self.diagnostic))
+
+
+class TypeInferenceError(IRError, TypeError, ValueError):
+    """Operands that an op cannot take. Both a TypeError and a ValueError, as users catch either."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise an IRError with `message` unless `condition` holds: the constraints of op records."""
+    if not condition:
+        raise IRError(message)

@@ -1,0 +1,135 @@
+"""One record per op: everything Arignote knows about it, checked for completeness at import.
+
+An op is one class body in `ir/ops/<family>.py`, read by `@defop` into a frozen `OpDef`:
+
+    @defop
+    class exp:
+        \"\"\"exp(x: T[...]) -> T[...]: e to the power x, elementwise. T is a float or complex dtype.\"\"\"
+        traits = ("elementwise",)
+        infer, eval, vjp, lower, samples = ...
+
+A field that is absent is an error; what does not apply is written `vjp = None`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+#: Facts about ops that passes and the code generator rely on:
+#: elementwise   result[i] depends on operand[i] only, operands broadcast; `lower(k, *scalars, **attrs)` gives the scalar
+#: index         result[i] reads operands at computed places; `lower(k, idx, *reads, **attrs)` gives the scalar at `idx`
+#: reduction     reduces `axes`; `lower(k, dtype, **attrs)` gives a Reducer
+#: library       lowered by a routine of the code generator: `lower` is its name
+#: host          a scalar known on the host without touching tensor data (`dim`)
+#: region        has regions
+#: commutative, associative, idempotent   algebra of binary elementwise ops
+#: nan           may make a NaN or infinity out of finite operands
+TRAITS = frozenset(
+    "elementwise index reduction library host region commutative associative idempotent nan".split()
+)
+REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
+OPTIONAL = ("fold",)
+#: Attributes that any op may carry and that change no value: where the plan puts the results in memory.
+ANNOTATIONS = ("mem",)
+
+
+@dataclass(frozen=True, slots=True)
+class OpDef:
+    """The record of an op. Signatures, with types for `infer`, arrays for `eval`, values for the rest:
+
+    infer(*types, **attrs) -> TensorType | tuple[TensorType, ...]
+    eval(*arrays, **attrs) -> array | tuple                  the NumPy oracle; never changes its arguments
+    vjp(b, ct, out, *operands, **attrs) -> tuple[Value | None, ...]     one cotangent per operand, None where no
+        gradient flows; for several results `ct` and `out` are tuples (a ct may be None). The derivation sums the
+        cotangents of elementwise operands over the dimensions that broadcast.
+    lower: see TRAITS
+    samples() -> list[(arrays, attrs)]                       inputs for every generic test, float64 where real
+    fold(b, op) -> Value | None                              local algebra; may emit ops through the builder `b`
+    """
+
+    name: str
+    doc: str
+    traits: frozenset[str]
+    infer: Callable[..., Any]
+    eval: Callable[..., Any]
+    vjp: Callable[..., Any] | None
+    lower: Callable[..., Any] | str | None
+    samples: Callable[[], list[tuple[tuple[Any, ...], dict[str, Any]]]]
+    fold: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reducer:
+    """How a reduction accumulates: start from `init`, then `combine(acc, x)`; scalars of the code generator.
+
+    For argmax and argmin `indexed` is true: acc and x are (value, index) pairs and the result is the index.
+    """
+
+    init: Any
+    combine: Callable[[Any, Any], Any]
+    indexed: bool = False
+
+
+OPS: dict[str, OpDef] = {}
+
+
+def defop(cls: type) -> OpDef:
+    """Read a class body into an `OpDef` and register it under the class's name (a trailing `_` is dropped)."""
+    name = cls.__name__.rstrip("_")
+    fields = {k: v.__func__ if isinstance(v, staticmethod) else v for k, v in vars(cls).items()}
+    missing = [f for f in REQUIRED if f not in fields]
+    if missing:
+        raise TypeError(f"op {name}: missing {', '.join(missing)} (write `vjp = None` if not differentiable)")
+    if not cls.__doc__:
+        raise TypeError(f"op {name}: missing docstring")
+    unknown = sorted(set(fields["traits"]) - TRAITS)
+    if unknown:
+        raise TypeError(f"op {name}: unknown traits {', '.join(unknown)}; known are {', '.join(sorted(TRAITS))}")
+    extra = [f for f in fields if not f.startswith("__") and f not in REQUIRED + OPTIONAL]
+    if extra:
+        raise TypeError(f"op {name}: unknown fields {', '.join(extra)}")
+    if name in OPS:
+        raise TypeError(f"op {name} is defined twice")
+    for f in ("infer", "eval", "samples"):
+        if not callable(fields[f]):
+            raise TypeError(f"op {name}: {f} must be a function")
+    op = OpDef(
+        name,
+        cls.__doc__.strip(),
+        frozenset(fields["traits"]),
+        *(fields[f] for f in REQUIRED[1:]),
+        fold=fields.get("fold"),
+    )
+    OPS[name] = op
+    return op
+
+
+def opdef(name: str) -> OpDef:
+    """The record of `name`; an error that lists near names otherwise."""
+    try:
+        return OPS[name]
+    except KeyError:
+        import difflib
+
+        from arignote.ir.diag import IRError
+
+        near = difflib.get_close_matches(name, OPS, 3)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise IRError(f"unknown op {name!r}{hint}") from None
+
+
+def has_trait(name: str, trait: str) -> bool:
+    """Whether the op called `name` has `trait`."""
+    return trait in OPS[name].traits
+
+
+def semantic(attrs: dict[str, Any]) -> dict[str, Any]:
+    """The attributes that an op's record knows: without the annotations."""
+    return {k: v for k, v in attrs.items() if k not in ANNOTATIONS}
+
+
+def all_ops() -> Iterator[OpDef]:
+    """Every registered op, by name."""
+    return iter(OPS[name] for name in sorted(OPS))
