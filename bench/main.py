@@ -1,0 +1,290 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import compile_time, import_time, overhead, peers, report, roofline, table, timing
+from bench.environment import RESULTS, thread_counts
+from bench.workloads import OVERHEAD, REGISTRY, TRAIN, Workload, find
+
+SEED = 20240
+
+
+def _log(line: str) -> None:
+    click.echo(line)
+
+
+def _command(name: str, options: Mapping[str, Any]) -> list[str]:
+    """The command as it can be typed again, defaults spelled out."""
+    words = ["python", "-m", "bench", name]
+    for key, value in options.items():
+        if key == "workloads":
+            words += list(value)
+        elif value is not None and not isinstance(value, bool) and value != ():
+            values = value if isinstance(value, tuple) else (value,)
+            for one in values:
+                words += [f"--{key.replace('_', '-')}", str(one)]
+    return words
+
+
+def _peers(text: str) -> list[str]:
+    names = list(peers.REGISTRY) if text == "all" else [n for n in text.split(",") if n]
+    for name in names:
+        try:
+            peers.find(name)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return names
+
+
+def _workloads(names: tuple[str, ...], default: tuple[str, ...]) -> list[Workload]:
+    try:
+        return [find(name) for name in names or default]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _threads(text: str) -> list[int]:
+    try:
+        return thread_counts(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _save(document: Mapping[str, Any], out: str | None) -> None:
+    path = report.save(document, Path(out) if out else RESULTS)
+    click.echo(f"wrote {path.name}")
+
+
+_threads_option = click.option(
+    "--threads", default="both", show_default=True, help="1, all, both or a number."
+)
+_peers_option = click.option(
+    "--peers", "names", default="all", show_default=True, help="Comma-separated names of peers."
+)
+_rounds_option = click.option("--rounds", default=15, show_default=True, help="Interleaved rounds.")
+_seed_option = click.option("--seed", default=SEED, show_default=True, help="Seed of the data.")
+_out_option = click.option("--out", default=None, help="Folder of the JSON (bench/results).")
+_python_option = click.option(
+    "--python", default=None, help="Interpreter of the measured processes (this one)."
+)
+
+
+@click.group()
+def main() -> None:
+    """Measure Arignote against its peers: same mathematics, same data, one run."""
+
+
+@main.command()
+@click.argument("workloads", nargs=-1)
+@_threads_option
+@_rounds_option
+@_peers_option
+@_seed_option
+@click.option("--slice", "slice_s", default=timing.SLICE, help="Seconds of one peer's turn.")
+@click.option("--limits/--no-limits", default=True, help="Measure the machine's limits as well.")
+@_out_option
+@_python_option
+def run(
+    workloads: tuple[str, ...],
+    threads: str,
+    rounds: int,
+    names: str,
+    seed: int,
+    slice_s: float,
+    limits: bool,
+    out: str | None,
+    python: str | None,
+) -> None:
+    """Time train steps; without WORKLOADS all of them."""
+    counts, chosen = _threads(threads), _workloads(workloads, TRAIN)
+    measured = roofline.measure(counts, 0.2) if limits else []
+    results, versions = timing.run(
+        chosen,
+        _peers(names),
+        threads=counts,
+        rounds=rounds,
+        seed=seed,
+        log=_log,
+        slice_s=slice_s,
+        python=python,
+    )
+    words = {
+        "workloads": tuple(w.name for w in chosen),
+        "threads": threads,
+        "rounds": rounds,
+        "peers": names,
+        "seed": seed,
+        "slice": slice_s,
+    }
+    document = report.envelope(
+        "run",
+        results,
+        command=_command("run", words),
+        seed=seed,
+        versions=versions,
+        extra={"limits": measured},
+    )
+    click.echo("\n" + table.steps(document) + "\n")
+    _save(document, out)
+    if any(result["refused"] for result in results):
+        sys.exit(1)
+
+
+@main.command("overhead")
+@_threads_option
+@_rounds_option
+@_peers_option
+@_seed_option
+@_out_option
+@_python_option
+def overhead_command(
+    threads: str, rounds: int, names: str, seed: int, out: str | None, python: str | None
+) -> None:
+    """Cost of f(x) and of each further kernel of its graph."""
+    results, versions = timing.run(
+        [REGISTRY[name] for name in OVERHEAD],
+        _peers(names),
+        threads=_threads(threads),
+        rounds=rounds,
+        seed=seed,
+        log=_log,
+        python=python,
+    )
+    words = {"threads": threads, "rounds": rounds, "peers": names, "seed": seed}
+    document = report.envelope(
+        "overhead",
+        results,
+        command=_command("overhead", words),
+        seed=seed,
+        versions=versions,
+        extra={"summary": overhead.summary(results)},
+    )
+    click.echo("\n" + table.calls(document) + "\n")
+    _save(document, out)
+    if any(result["refused"] for result in results):
+        sys.exit(1)
+
+
+@main.command("compile-time")
+@click.argument("workloads", nargs=-1)
+@click.option("--threads", default="all", show_default=True, help="1, all, both or a number.")
+@click.option("--repeats", default=3, show_default=True, help="Cold and warm processes each.")
+@_peers_option
+@_seed_option
+@_out_option
+@_python_option
+def compile_time_command(
+    workloads: tuple[str, ...],
+    threads: str,
+    repeats: int,
+    names: str,
+    seed: int,
+    out: str | None,
+    python: str | None,
+) -> None:
+    """Time to first step with empty caches, and again with full ones."""
+    chosen, listed = _workloads(workloads, ("logreg", "mlp-600")), _peers(names)
+    results: list[dict[str, Any]] = []
+    versions: dict[str, str] = {}
+    for count in _threads(threads):
+        for workload in chosen:
+            _log(f"{workload.title}, threads {count}")
+            result, found = compile_time.measure(
+                workload,
+                listed,
+                threads=count,
+                repeats=repeats,
+                seed=seed,
+                log=_log,
+                python=python,
+            )
+            results.append(result)
+            versions.update(found)
+    words = {
+        "workloads": tuple(w.name for w in chosen),
+        "threads": threads,
+        "repeats": repeats,
+        "peers": names,
+        "seed": seed,
+    }
+    document = report.envelope(
+        "compile-time",
+        results,
+        command=_command("compile-time", words),
+        seed=seed,
+        versions=versions,
+    )
+    _save(document, out)
+    if any(result["refused"] for result in results):
+        sys.exit(1)
+
+
+@main.command("import-time")
+@click.option("--repeats", default=9, show_default=True, help="Fresh processes of each module.")
+@_out_option
+@_python_option
+def import_time_command(repeats: int, out: str | None, python: str | None) -> None:
+    """Time of `import arignote` against `import numpy` and the peers' imports."""
+    results = import_time.measure(
+        list(import_time.MODULES), repeats=repeats, log=_log, python=python
+    )
+    document = report.envelope(
+        "import-time",
+        results,
+        command=_command("import-time", {"repeats": repeats}),
+        seed=0,
+        versions={},
+    )
+    found = results["modules"]
+    if "arignote" in found and "numpy" in found:
+        above = found["arignote"]["median_s"] - found["numpy"]["median_s"]
+        goal = import_time.GOAL_ABOVE_NUMPY_S
+        click.echo(f"arignote is {above:.3f} s above numpy (goal: at most {goal} s)")
+    _save(document, out)
+
+
+@main.command("roofline")
+@_threads_option
+@click.option("--seconds", default=0.4, show_default=True, help="Time for each figure.")
+@_out_option
+def roofline_command(threads: str, seconds: float, out: str | None) -> None:
+    """Measure the machine's limits, and the floor that they set for each workload."""
+    measured = roofline.measure(_threads(threads), seconds)
+    document = report.envelope(
+        "roofline",
+        measured,
+        command=_command("roofline", {"threads": threads, "seconds": seconds}),
+        seed=0,
+        versions={},
+    )
+    click.echo(table.limits(document) + "\n")
+    click.echo(table.floors([REGISTRY[name] for name in TRAIN], measured) + "\n")
+    last = report.latest("run", Path(out) if out else RESULTS)
+    if last is not None:
+        click.echo(f"{table.shares(last, measured)}\n")
+    _save(document, out)
+
+
+@main.command("table")
+@click.option("--write", "target", default=None, help="File with the markers, e.g. README.md.")
+@click.option("--results", default=None, help="Folder of the result files (bench/results).")
+def table_command(target: str | None, results: str | None) -> None:
+    """Render the latest results as markdown, and put them into a file if asked."""
+    folder = Path(results) if results else RESULTS
+    found = {kind: report.latest(kind, folder) for kind, _, _ in table.SECTIONS}
+    text = table.render({kind: one for kind, one in found.items() if one is not None})
+    if target is None:
+        click.echo(text)
+        return
+    try:
+        table.write(Path(target), text)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"wrote the tables into {target}")

@@ -1,0 +1,42 @@
+"""Arignote itself, through the interface that its users write."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from bench.peers.theano_like import TheanoLikePeer
+from bench.workloads.spec import Array
+
+
+class ArignotePeer(TheanoLikePeer):
+    """Arignote with its default options."""
+
+    name = "arignote"
+    package = "arignote"
+    remedy = "pip install -e . in the root of the checkout"
+
+    def load(self, threads: int) -> None:
+        """Import Arignote; ARIGNOTE_NUM_THREADS was set for the worker."""
+        self.lib: Any = importlib.import_module("arignote")
+        self.tensor = importlib.import_module("arignote.tensor")
+
+    def version(self) -> str:
+        """Arignote's version."""
+        return str(self.lib.__version__)
+
+    def shared(self, value: Array, name: str) -> Any:
+        """A shared variable."""
+        return self.lib.shared(value, name=name)
+
+    def function(self, inputs: list[Any], outputs: Any, **options: Any) -> Any:
+        """A compiled function."""
+        return self.lib.function(inputs, outputs, **options)
+
+    def softmax(self, logits: Any) -> Any:
+        """Softmax of each row."""
+        return self.tensor.nnet.softmax(logits)
+
+    def grads(self, cost: Any, weights: list[Any]) -> list[Any]:
+        """Gradients by Arignote's own differentiation."""
+        return list(self.tensor.grad(cost, weights))

@@ -1,0 +1,68 @@
+"""Result files: what ran, on what, and where it is kept."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.environment import RESULTS, checkout, machine, packages, scrub
+from bench.schema import VERSION, validate
+
+
+def envelope(
+    kind: str,
+    results: Any,
+    *,
+    command: Sequence[str],
+    seed: int,
+    versions: Mapping[str, str],
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A complete and checked report."""
+    now = datetime.datetime.now(datetime.UTC)
+    report: dict[str, Any] = {
+        "schema": VERSION,
+        "kind": kind,
+        "command": [scrub(part) for part in command],
+        **checkout(),
+        "date": now.isoformat(timespec="seconds"),
+        "seed": seed,
+        "versions": dict(versions),
+        "packages": packages(),
+        "machine": machine(),
+        "results": results,
+        **(extra or {}),
+    }
+    validate(report)
+    return report
+
+
+def save(report: Mapping[str, Any], folder: Path = RESULTS) -> Path:
+    """Write a report under a name of its kind, date and commit; nothing is overwritten."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = str(report["date"])[:19].replace("-", "").replace(":", "")
+    commit = str(report["commit"] or "nocommit")[:8]
+    dirty = "-dirty" if report["dirty"] else ""
+    stem = f"{report['kind']}-{stamp}-{commit}{dirty}"
+    path, number = folder / f"{stem}.json", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}.json"
+    path.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    return path
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a report and check it."""
+    report: dict[str, Any] = json.loads(path.read_text())
+    validate(report)
+    return report
+
+
+def latest(kind: str, folder: Path = RESULTS) -> dict[str, Any] | None:
+    """The newest report of a kind, or None."""
+    reports = [load(path) for path in folder.glob(f"{kind}-*.json")]
+    return max(reports, key=lambda r: str(r["date"]), default=None)

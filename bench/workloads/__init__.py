@@ -1,0 +1,44 @@
+"""The registry of workloads, by name."""
+
+from __future__ import annotations
+
+from bench.workloads.calls import calls
+from bench.workloads.chain import chain
+from bench.workloads.mnist import logreg, mlp
+from bench.workloads.spec import Array, Params, Workload
+
+TRAIN: tuple[str, ...] = ("logreg", "mlp-600", "mlp-20", "chain-1e3", "chain-1e5", "chain-1e7")
+OVERHEAD: tuple[str, ...] = ("call-1", "call-2", "call-10", "call-50")
+# Small enough to check every peer within seconds; never part of the default run.
+SMALL: tuple[str, ...] = ("logreg-small", "mlp-small", "chain-small")
+
+REGISTRY: dict[str, Workload] = {
+    w.name: w
+    for w in (
+        logreg(),
+        mlp(600),
+        mlp(20),
+        chain(1_000, "chain-1e3"),
+        chain(100_000, "chain-1e5"),
+        chain(10_000_000, "chain-1e7"),
+        calls(1),
+        calls(2),
+        calls(10),
+        calls(50),
+        logreg(batch=20, examples=100, name="logreg-small"),
+        mlp(batch=20, hidden=16, examples=100, name="mlp-small"),
+        chain(64, "chain-small"),
+    )
+}
+
+
+def find(name: str) -> Workload:
+    """The workload called ``name``; the error names the ones there are."""
+    try:
+        return REGISTRY[name]
+    except KeyError:
+        known = ", ".join(REGISTRY)
+        raise ValueError(f"no workload is called {name!r}; there are {known}") from None
+
+
+__all__ = ["OVERHEAD", "REGISTRY", "SMALL", "TRAIN", "Array", "Params", "Workload", "find"]
