@@ -4,6 +4,7 @@ Softmax regression is the multi-layer perceptron without hidden layers. Used by 
 and by benchmarks as a peer. Formulas: "Deep Learning with Theano" (C. Bourez, 2017), chapter 2.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ class Perceptron:
         random = np.random.RandomState(seed)
         self.weights: list[Array] = []
         self.biases: list[Array] = []
-        for layer, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for layer, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
             high = np.sqrt(6 / (n_in + n_out)) if layer < len(sizes) - 2 else 0.0
             self.weights.append(random.uniform(-high, high, (n_in, n_out)).astype(dtype))
             self.biases.append(np.zeros(n_out, dtype))
