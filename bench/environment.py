@@ -28,6 +28,47 @@ _COUNTS = (
     "NPROC",  # the size of XLA's thread pools
 )
 
+_PACKAGES = (
+    "numpy",
+    "torch",
+    "jax",
+    "jaxlib",
+    "pytensor",
+    "numba",
+    "scipy",
+    "apache-tvm",
+    "scipy-openblas32",
+)
+# Variables with which libraries are told to take the kernels of another processor. They are
+# recorded with every result, since they decide who is fastest, and ``--native`` drops them.
+OVERRIDES = (
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "OPENBLAS_VERBOSE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_DEBUG_CPU_TYPE",
+    "MKL_CBWR",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "ATEN_CPU_CAPABILITY",
+    "BLIS_ARCH_TYPE",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NPY_ENABLE_CPU_FEATURES",
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+)
+
+
+def overrides() -> dict[str, str]:
+    """Those of these variables that are set here, and so in every measured process."""
+    return {name: os.environ[name] for name in OVERRIDES if name in os.environ}
+
+
+def drop_overrides() -> None:
+    """Let every library choose its kernels for this processor."""
+    for name in OVERRIDES:
+        os.environ.pop(name, None)
+
 
 def cores() -> int:
     """How many cores this process may run on."""
@@ -148,10 +189,8 @@ def machine() -> dict[str, Any]:
 
 def packages() -> dict[str, str]:
     """Versions of the installed packages that results depend on."""
-    names = ("numpy", "torch", "jax", "jaxlib", "pytensor", "numba", "scipy")
-    names += ("apache-tvm", "scipy-openblas32")
     found: dict[str, str] = {}
-    for name in names:
+    for name in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found

@@ -11,6 +11,7 @@ import time
 _ENTERED = time.time()
 
 import argparse  # noqa: E402
+import itertools  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 
@@ -50,7 +51,7 @@ def main() -> None:
     losses = [runner.step()]
     marks.append(time.perf_counter())
     losses += [runner.step() for _ in range(STEPS - 1)]
-    data, load, build, first = (b - a for a, b in zip(marks, marks[1:], strict=False))
+    data, load, build, first = (b - a for a, b in itertools.pairwise(marks))
     report = {
         "python_s": max(0.0, _ENTERED - options.spawned),
         "numpy_s": _NUMPY,

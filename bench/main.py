@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from bench import compile_time, import_time, overhead, peers, report, roofline, table, timing
-from bench.environment import RESULTS, thread_counts
+from bench.environment import RESULTS, drop_overrides, overrides, thread_counts
+from bench.schema import SchemaError
 from bench.workloads import OVERHEAD, REGISTRY, TRAIN, Workload, find
 
 SEED = 20240
@@ -22,7 +23,9 @@ def _log(line: str) -> None:
 
 def _command(name: str, options: Mapping[str, Any]) -> list[str]:
     """The command as it can be typed again, defaults spelled out."""
-    words = ["python", "-m", "bench", name]
+    context = click.get_current_context(silent=True)
+    native = context is not None and context.parent is not None and context.parent.params["native"]
+    words = ["python", "-m", "bench", *(["--native"] if native else []), name]
     for key, value in options.items():
         if key == "workloads":
             words += list(value)
@@ -62,6 +65,13 @@ def _save(document: Mapping[str, Any], out: str | None) -> None:
     click.echo(f"wrote {path.name}")
 
 
+def _latest(kind: str, folder: Path) -> dict[str, Any] | None:
+    try:
+        return report.latest(kind, folder)
+    except SchemaError as error:
+        raise click.ClickException(str(error)) from None
+
+
 _threads_option = click.option(
     "--threads", default="both", show_default=True, help="1, all, both or a number."
 )
@@ -77,8 +87,15 @@ _python_option = click.option(
 
 
 @click.group()
-def main() -> None:
+@click.option(
+    "--native", is_flag=True, help="Drop variables such as OPENBLAS_CORETYPE that force kernels."
+)
+def main(native: bool) -> None:
     """Measure Arignote against its peers: same mathematics, same data, one run."""
+    if native:
+        drop_overrides()
+    for name, value in overrides().items():
+        click.echo(f"note: {name}={value} is set and takes part in the results", err=True)
 
 
 @main.command()
@@ -266,10 +283,10 @@ def roofline_command(threads: str, seconds: float, out: str | None) -> None:
     )
     click.echo(table.limits(document) + "\n")
     click.echo(table.floors([REGISTRY[name] for name in TRAIN], measured) + "\n")
-    last = report.latest("run", Path(out) if out else RESULTS)
-    if last is not None:
-        click.echo(f"{table.shares(last, measured)}\n")
     _save(document, out)
+    last = _latest("run", Path(out) if out else RESULTS)
+    if last is not None:
+        click.echo(f"\n{table.shares(last, measured)}")
 
 
 @main.command("table")
@@ -278,7 +295,7 @@ def roofline_command(threads: str, seconds: float, out: str | None) -> None:
 def table_command(target: str | None, results: str | None) -> None:
     """Render the latest results as markdown, and put them into a file if asked."""
     folder = Path(results) if results else RESULTS
-    found = {kind: report.latest(kind, folder) for kind, _, _ in table.SECTIONS}
+    found = {kind: _latest(kind, folder) for kind, _, _ in table.SECTIONS}
     text = table.render({kind: one for kind, one in found.items() if one is not None})
     if target is None:
         click.echo(text)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from bench import peers
@@ -30,7 +30,7 @@ class Handle:
         self.peer = peer
         self.version: str | None = None
         self._buffer = b""
-        self._log: IO[bytes] = tempfile.TemporaryFile()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self.process = subprocess.Popen(
             [python, "-m", "bench.worker", "--peer", peer, "--threads", str(threads)],
             cwd=ROOT,
@@ -88,10 +88,8 @@ class Handle:
         """End the process."""
         self.resume()
         if self.process.stdin is not None and not self.process.stdin.closed:
-            try:
+            with suppress(OSError):
                 self.process.stdin.close()
-            except OSError:
-                pass
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:

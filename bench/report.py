@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.environment import RESULTS, checkout, machine, packages, scrub
-from bench.schema import VERSION, validate
+from bench.environment import RESULTS, checkout, machine, overrides, packages, scrub
+from bench.schema import VERSION, SchemaError, validate
 
 
 def envelope(
@@ -33,6 +33,7 @@ def envelope(
         "versions": dict(versions),
         "packages": packages(),
         "machine": machine(),
+        "overrides": overrides(),
         "results": results,
         **(extra or {}),
     }
@@ -57,8 +58,11 @@ def save(report: Mapping[str, Any], folder: Path = RESULTS) -> Path:
 
 def load(path: Path) -> dict[str, Any]:
     """Read a report and check it."""
-    report: dict[str, Any] = json.loads(path.read_text())
-    validate(report)
+    try:
+        report: dict[str, Any] = json.loads(path.read_text())
+        validate(report)
+    except ValueError as error:
+        raise SchemaError(f"{path.name} is not a result file of this version: {error}") from None
     return report
 
 

@@ -1,8 +1,10 @@
 """What this machine can do: sgemm rate and the bandwidth of its caches and its memory.
 
-Run as ``python -m bench.roofline --threads N`` it measures inside a process whose libraries were
-given that many threads; ``measure`` starts such processes. The kernels are OpenBLAS's, called
-through ctypes where the package scipy-openblas32 is installed, and NumPy's otherwise.
+``measure`` starts processes of ``python -m bench.roofline``: one with all the threads for the
+products, and one single-threaded process a thread for the bandwidth, which start each level
+together and whose rates are summed. The kernels are OpenBLAS's, called through ctypes where the
+package scipy-openblas32 is installed, and NumPy's otherwise. Variables that force a library to use
+the kernels of another processor are left out: the limits are the machine's.
 """
 
 from __future__ import annotations
@@ -19,15 +21,15 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.environment import ROOT, caches, child_environment, scrub
+from bench.environment import OVERRIDES, ROOT, caches, child_environment
 from bench.workloads import Workload
 
 GEMM_SIZES = (256, 512, 1024, 2048)
@@ -37,24 +39,25 @@ Floats = NDArray[np.float32]
 class Kernels(ABC):
     """The two kernels that the limits are measured with."""
 
-    how: dict[str, str]
+    how: ClassVar[dict[str, str]]
+    core: str | None = None
 
     @abstractmethod
     def gemm(self, a: Floats, b: Floats, c: Floats) -> None:
         """c = a b, square and in row order."""
 
     @abstractmethod
-    def axpy(self, x: Floats, y: Floats) -> None:
-        """y += s x: two arrays read and one written, none of it write-allocated."""
+    def axpy(self, x: Floats, y: Floats) -> Callable[[], None]:
+        """A prepared y += s x: two arrays read and one written, none of it write-allocated."""
 
 
 class OpenBlas(Kernels):
     """OpenBLAS through ctypes."""
 
-    how = {
+    how: ClassVar[dict[str, str]] = {
         "sgemm": "cblas_sgemm of scipy-openblas32 through ctypes, square, best size",
-        "bandwidth": "cblas_saxpy of scipy-openblas32 through ctypes, 12 bytes an element "
-        "(two reads, one write), cost of an empty call subtracted",
+        "bandwidth": "cblas_saxpy of scipy-openblas32 through ctypes, 12 bytes an element (two "
+        "reads, one write), cost of an empty call subtracted, one process a thread",
     }
 
     def __init__(self) -> None:
@@ -67,6 +70,8 @@ class OpenBlas(Kernels):
         self._gemm.argtypes = [whole] * 6 + [real, data, whole, data, whole, real, data, whole]
         self._axpy.argtypes = [whole, real, data, whole, data, whole]
         self._gemm.restype = self._axpy.restype = None
+        library.scipy_openblas_get_corename.restype = ctypes.c_char_p
+        self.core = bytes(library.scipy_openblas_get_corename()).decode()
 
     def gemm(self, a: Floats, b: Floats, c: Floats) -> None:
         """cblas_sgemm, row order, nothing transposed."""
@@ -74,46 +79,37 @@ class OpenBlas(Kernels):
         pa, pb, pc = (m.ctypes.data for m in (a, b, c))
         self._gemm(row_order, plain, plain, n, n, n, 1.0, pa, n, pb, n, 0.0, pc, n)
 
-    def axpy(self, x: Floats, y: Floats) -> None:
+    def axpy(self, x: Floats, y: Floats) -> Callable[[], None]:
         """cblas_saxpy with a factor so small that any number of repetitions stays finite."""
-        self._axpy(len(x), 1e-6, x.ctypes.data, 1, y.ctypes.data, 1)
+        pointers = ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data)
+        size, one = ctypes.c_int(len(x)), ctypes.c_int(1)
+        return partial(self._axpy, size, ctypes.c_float(1e-6), pointers[0], one, pointers[1], one)
 
 
 class Numpy(Kernels):
-    """NumPy; an addition is split over threads, since a NumPy loop uses only one."""
+    """NumPy with its own BLAS."""
 
-    how = {
+    how: ClassVar[dict[str, str]] = {
         "sgemm": "numpy.matmul with NumPy's own BLAS, square, best size",
-        "bandwidth": "numpy.add(y, x, out=y) split over Python threads, 12 bytes an element "
-        "(two reads, one write), cost of an empty call subtracted",
+        "bandwidth": "numpy.add(y, x, out=y), 12 bytes an element (two reads, one write), cost of "
+        "an empty call subtracted, one process a thread",
     }
-
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads)
 
     def gemm(self, a: Floats, b: Floats, c: Floats) -> None:
         """numpy.matmul."""
         np.matmul(a, b, out=c)
 
-    def axpy(self, x: Floats, y: Floats) -> None:
-        """An addition in place, one slice a thread."""
-        if self._threads == 1:
-            np.add(y, x, out=y)
-            return
-        cuts = np.linspace(0, len(x), self._threads + 1).astype(int)
-        parts = [slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
-        list(self._pool.map(lambda s: np.add(y[s], x[s], out=y[s]), parts))
+    def axpy(self, x: Floats, y: Floats) -> Callable[[], None]:
+        """An addition in place."""
+        return partial(np.add, y, x, y)
 
 
-def kernels(threads: int) -> Kernels:
+def kernels() -> Kernels:
     """OpenBLAS where it can be loaded, else NumPy."""
     if importlib.util.find_spec("scipy_openblas32") is not None:
-        try:
+        with suppress(OSError, AttributeError, ValueError):
             return OpenBlas()
-        except (OSError, AttributeError, ValueError):
-            pass
-    return Numpy(threads)
+    return Numpy()
 
 
 def best_time(run: Callable[[], None], seconds: float, rounds: int = 5) -> tuple[float, float]:
@@ -132,18 +128,18 @@ def best_time(run: Callable[[], None], seconds: float, rounds: int = 5) -> tuple
 
 
 def working_sets(threads: int) -> dict[str, int]:
-    """Bytes of both arrays together: half a cache, or four times the last one for memory."""
+    """Bytes of both arrays of one process: half its share of a cache, or far more for memory."""
     size = caches()
     return {
-        "L2": size["L2"] // 2 * threads,
-        "L3": size["L3"] // 2,
-        "DRAM": max(4 * size["L3"], 256 << 20),
+        "L2": size["L2"] // 2,
+        "L3": size["L3"] // 2 // threads,
+        "DRAM": max(4 * size["L3"], 256 << 20) // threads,
     }
 
 
-def probe(threads: int, seconds: float) -> dict[str, Any]:
-    """Measure inside this process; ``seconds`` is the time given to each single figure."""
-    use = kernels(threads)
+def gemm_rates(seconds: float) -> dict[str, Any]:
+    """Rates of square products in this process; ``seconds`` is spent on each size."""
+    use = kernels()
     rng = np.random.default_rng(0)
     rates: dict[str, dict[str, float]] = {}
     for n in GEMM_SIZES:
@@ -151,47 +147,75 @@ def probe(threads: int, seconds: float) -> dict[str, Any]:
         c = np.empty((n, n), np.float32)
         median, least = best_time(partial(use.gemm, a, b, c), seconds)
         rates[str(n)] = {"median_gflops": 2e-9 * n**3 / median, "best_gflops": 2e-9 * n**3 / least}
-    empty = np.zeros(0, np.float32)
-    _, call = best_time(lambda: use.axpy(empty, empty), min(seconds, 0.05))
-    bandwidth: dict[str, dict[str, float]] = {}
-    for level, size in working_sets(threads).items():
-        x, y = np.ones(size // 8, np.float32), np.ones(size // 8, np.float32)
-        median, least = best_time(partial(use.axpy, x, y), seconds)
-        moved = 12e-9 * len(x)
-        bandwidth[level] = {
-            "median_gbytes": moved / max(median - call, 1e-9),
-            "best_gbytes": moved / max(least - call, 1e-9),
-            "working_set_bytes": float(size),
-        }
     return {
-        "threads": threads,
         "how": use.how,
+        "core": use.core,
         "sgemm": rates,
         "sgemm_gflops": max(r["median_gflops"] for r in rates.values()),
         "fma_peak_gflops": max(r["best_gflops"] for r in rates.values()),
-        "bandwidth": bandwidth,
     }
 
 
+def bandwidths(threads: int, seconds: float, replies: IO[str]) -> None:
+    """One process's rate at each level; a line on standard input starts each measurement."""
+    use = kernels()
+    for size in working_sets(threads).values():
+        x, y = np.ones(size // 8, np.float32), np.ones(size // 8, np.float32)
+        _, call = best_time(use.axpy(x[:0], y[:0]), min(seconds, 0.05))
+        print("ready", file=replies, flush=True)
+        sys.stdin.readline()
+        median, least = best_time(use.axpy(x, y), seconds)
+        moved = 12e-9 * len(x)
+        rates = [moved / max(median - call, 1e-9), moved / max(least - call, 1e-9)]
+        print(json.dumps(rates), file=replies, flush=True)
+
+
+def _start(part: str, threads: int, seconds: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench.roofline", "--part", part]
+    command += ["--threads", str(threads), "--seconds", str(seconds)]
+    env = child_environment(threads if part == "gemm" else 1)
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={name: value for name, value in env.items() if name not in OVERRIDES},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the limits could not be measured: exit status {process.wait()}")
+    return line
+
+
 def measure(threads: Sequence[int], seconds: float = 0.4) -> list[dict[str, Any]]:
-    """The limits at each thread count, each measured in a process of its own."""
+    """The limits at each thread count; ``seconds`` is the time given to each single figure."""
     limits: list[dict[str, Any]] = []
     for count in threads:
-        command = [sys.executable, "-m", "bench.roofline"]
-        command += ["--threads", str(count), "--seconds", str(seconds)]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=child_environment(count),
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise RuntimeError(scrub(f"the limits could not be measured: {last}"))
-        limits.append(json.loads(done.stdout.strip().splitlines()[-1]))
+        with _start("gemm", count, seconds) as process:
+            limit: dict[str, Any] = {"threads": count, **json.loads(_line(process))}
+        bandwidth: dict[str, dict[str, float]] = {}
+        with ExitStack() as stack:
+            team = [stack.enter_context(_start("bandwidth", count, seconds)) for _ in range(count)]
+            for level, size in working_sets(count).items():
+                for process in team:
+                    _line(process)
+                for process in team:
+                    assert process.stdin is not None
+                    process.stdin.write("go\n")
+                    process.stdin.flush()
+                rates = [json.loads(_line(process)) for process in team]
+                bandwidth[level] = {
+                    "median_gbytes": sum(float(rate[0]) for rate in rates),
+                    "best_gbytes": sum(float(rate[1]) for rate in rates),
+                    "working_set_bytes": float(size * count),
+                }
+        limits.append({**limit, "bandwidth": bandwidth})
     return limits
 
 
@@ -218,12 +242,16 @@ def floor(workload: Workload | Mapping[str, Any], limit: Mapping[str, Any]) -> f
 def main() -> None:
     """Measure in this process and print JSON."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--part", choices=("gemm", "bandwidth"), required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=0.4)
+    parser.add_argument("--seconds", type=float, required=True)
     options = parser.parse_args()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    print(json.dumps(probe(options.threads, options.seconds)), file=replies, flush=True)
+    if options.part == "gemm":
+        print(json.dumps(gemm_rates(options.seconds)), file=replies, flush=True)
+    else:
+        bandwidths(options.threads, options.seconds, replies)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ _ENVELOPE: dict[str, Check] = {
     "seed": lambda v: isinstance(v, int),
     "versions": _mapping,
     "packages": _mapping,
+    "overrides": _mapping,
     "machine": _mapping,
     "results": lambda v: isinstance(v, (list, dict)),
 }

@@ -195,6 +195,8 @@ def source(report: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     dirty = " with local changes" if report["dirty"] else ""
     line = f"{machine['cpu']}, {machine['cores']} cores, {machine['os']}; commit {commit}{dirty}; "
+    if report["overrides"]:
+        line += " ".join(f"{name}={value}" for name, value in report["overrides"].items()) + "; "
     return line + f"{str(report['date'])[:10]}" + (f"; {versions}." if versions else ".")
 
 
