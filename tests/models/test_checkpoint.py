@@ -183,7 +183,7 @@ def test_every_parameter_that_differs_is_listed(path: Path) -> None:
     saved(path)
     like = {
         "W": np.zeros((2, 4), np.float32),
-        "file": np.float32(0),
+        "file": np.zeros((), np.float32),
         "steps": PARAMETERS["steps"],
         "b": np.zeros(3),
     }

@@ -45,8 +45,8 @@ BATCH = 600
 def test_softmax_regression_reproduces_the_book() -> None:
     try:
         data = load_mnist()
-    except DataError as error:
-        pytest.skip(f"needs MNIST: {error}")
+    except DataError as problem:
+        pytest.skip(f"needs MNIST: {problem}")
     model = Perceptron((784, 10))
 
     def step(minibatch: int) -> float:
