@@ -1,0 +1,99 @@
+"""Peers that compute something else are refused before anything is timed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench import main as command_line
+from bench import peers, report, timing, workloads
+from bench.agreement import Disagreement, check, loss_error, params_error
+
+LOSSES = [2.3, 2.2, 2.1]
+PARAMS = {"W": np.ones((2, 2), np.float32)}
+
+
+def test_agreement_is_recorded() -> None:
+    record = check(
+        "numpy", {"numpy": LOSSES, "jax": [2.3, 2.2, 2.1001]}, {"numpy": PARAMS, "jax": PARAMS}
+    )
+    assert record["steps"] == 3
+    assert record["errors"]["jax"]["loss"] == pytest.approx(1e-4 / 2.1, rel=1e-3)
+
+
+def test_other_losses_are_refused_with_their_values() -> None:
+    with pytest.raises(Disagreement, match=r"refused to time.*jax has losses \[2\.3, 2\.2, 2\.2\]"):
+        check("numpy", {"numpy": LOSSES, "jax": [2.3, 2.2, 2.2]}, {"numpy": PARAMS, "jax": PARAMS})
+
+
+def test_other_parameters_are_refused() -> None:
+    off = {"W": PARAMS["W"] * np.float32(1.01)}
+    with pytest.raises(Disagreement, match="jax has other parameters"):
+        check("numpy", {"numpy": LOSSES, "jax": LOSSES}, {"numpy": PARAMS, "jax": off})
+
+
+def test_a_lower_precision_or_another_shape_never_agrees() -> None:
+    half = {"W": PARAMS["W"].astype(np.float16)}
+    assert params_error(PARAMS, half) == float("inf")
+    assert params_error(PARAMS, {"W": np.ones(4, np.float32)}) == float("inf")
+    assert params_error(PARAMS, {}) == float("inf")
+
+
+def test_not_a_number_never_agrees() -> None:
+    assert loss_error([1.0], [float("nan")]) == float("inf")
+    assert loss_error([float("nan")], [float("nan")]) == float("inf")
+    assert loss_error([1.0, 1.0], [1.0]) == float("inf")
+    assert params_error(PARAMS, {"W": PARAMS["W"] * np.float32(np.nan)}) == float("inf")
+
+
+def test_a_run_is_refused_when_a_worker_disagrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way: a real worker, a reference that was made wrong, a command that fails."""
+
+    def wrong(reference: str, losses: object, params: object) -> dict[str, object]:
+        values = {reference: [1.0], "other": [2.0]}
+        return check(reference, values, dict.fromkeys(values, PARAMS))
+
+    monkeypatch.setattr(timing, "check", wrong)
+    done = CliRunner().invoke(
+        command_line.main,
+        [
+            "run",
+            "chain-small",
+            "--threads",
+            "1",
+            "--peers",
+            "numpy",
+            "--no-limits",
+            "--rounds",
+            "1",
+            "--out",
+            str(tmp_path),
+        ],
+    )
+    assert done.exit_code == 1, done.output
+    assert "refused to time" in done.output
+    (path,) = tmp_path.glob("run-*.json")
+    (result,) = report.load(path)["results"]
+    assert result["peers"] == {} and "other has losses [2]" in result["refused"]
+
+
+@pytest.mark.parametrize("name", [n for n in peers.REGISTRY if n != peers.REFERENCE])
+@pytest.mark.parametrize("workload", [*workloads.SMALL, "call-2"])
+def test_each_peer_agrees_with_numpy(name: str, workload: str) -> None:
+    """Where a peer is installed; the benchmarks' own extra installs them."""
+    peer = peers.find(name)
+    reason = peer.available()
+    if reason is not None:
+        pytest.skip(reason)
+    spec = workloads.find(workload)
+    losses, params = {}, {}
+    for one in (peers.find(peers.REFERENCE), peer):
+        runner = one.build(spec, spec.make(7), 1)
+        losses[one.name] = [runner.step() for _ in range(3)]
+        params[one.name] = runner.params()
+    check(peers.REFERENCE, losses, params)
