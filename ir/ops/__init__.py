@@ -7,6 +7,8 @@ from arignote.ir.ops import (
     logic,
     reduce,
     rules,
+    shape,
+    transcendental,
 )
 
 __all__ = [
@@ -16,4 +18,6 @@ __all__ = [
     "logic",
     "reduce",
     "rules",
+    "shape",
+    "transcendental",
 ]

@@ -1,0 +1,264 @@
+"""Ops that move elements without computing: reshape, transpose, concatenate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from arignote.ir.builder import Builder
+from arignote.ir.core import Op, Value
+from arignote.ir.diag import require
+from arignote.ir.opdef import defop
+from arignote.ir.ops.rules import (
+    Array,
+    Grads,
+    Samples,
+    bind,
+    check_axis,
+    check_bound,
+    check_same_dtype,
+    known_one,
+    made_by,
+    same_shape,
+    unbind,
+)
+from arignote.ir.types import (
+    DimLike,
+    TensorType,
+    better_dim,
+    is_differentiable,
+    same_dim,
+)
+
+Shape = tuple[DimLike, ...]
+Positions = tuple[int, ...]
+
+
+def linear(idx: Any, shape: Any) -> Any:
+    """The position in C order of the element at `idx` (Horner's scheme)."""
+    total: Any = 0
+    for i, size in zip(idx, shape, strict=True):
+        total = i if isinstance(total, int) and total == 0 else total * size + i
+    return total
+
+
+def unravel(k: Any, position: Any, shape: Any) -> list[Any]:
+    """The index of the element at `position` in C order; axes of size 1 are not computed."""
+    idx: list[Any] = []
+    axes = [s for s in shape if not known_one(s)]
+    for size in reversed(shape):
+        if known_one(size):
+            idx.append(0)
+            continue
+        axes.pop()
+        idx.append(k.mod(position, size) if axes else position)
+        position = k.floordiv(position, size) if axes else position
+    return idx[::-1]
+
+
+@defop
+class reshape:
+    """reshape(x: T[...], *dims: i64[]) {shape, bound=()} -> T[shape]: the elements in C order.
+    (C1) as many elements. (C2) one operand per bound dimension."""
+
+    traits = ("index",)
+
+    @staticmethod
+    def infer(x: TensorType, *dims: TensorType, shape: Shape, bound: Positions = ()) -> TensorType:
+        out = x.with_shape(shape)
+        sizes = [d for d in shape if isinstance(d, int)]
+        known = math.prod(sizes)
+        fits = same_dim(x.size, out.size)
+        if fits and isinstance(x.size, int) and len(sizes) < len(shape):
+            fits = x.size % known == 0 if known else x.size == 0
+        require(fits, f"the number of elements differs: {x} to {out} (C1)")
+        check_bound(dims, len(bound), "dimensions (C2)")
+        return out
+
+    @staticmethod
+    def eval(x: Array, *dims: Array, shape: Shape, bound: Positions = ()) -> Array:
+        sizes = bind(shape, bound, dims)
+        if math.prod(sizes) != x.size:
+            raise ValueError(f"cannot reshape {x.shape} to {tuple(sizes)}")
+        return x.reshape(sizes).copy()
+
+    @staticmethod
+    def vjp(b: Builder, ct: Value, out: Value, x: Value, *dims: Value, **attrs: Any) -> Grads:
+        grad = b.reshape(ct, shape=x.shape) if is_differentiable(x.dtype) else None
+        return (grad, *(None for _ in dims))
+
+    @staticmethod
+    def lower(k: Any, idx: Any, x: Any, *dims: Any, shape: Shape, bound: Positions = ()) -> Any:
+        kept = [(i, d) for i, d in zip(idx, shape, strict=True) if d != 1]
+        before = [d for d in x.shape if not known_one(d)]
+        if all(isinstance(d, int) for d in before) and before == [d for _, d in kept]:
+            left = iter([i for i, _ in kept])  # only dimensions 1 come and go
+            return x(*[0 if known_one(d) else next(left) for d in x.shape])
+        position = linear([i for i, _ in kept], [k.dim(d) for _, d in kept])
+        return x(*unravel(k, position, x.shape))
+
+    @staticmethod
+    def fold(b: Builder, op: Op) -> Value | None:
+        simpler = unbind(b, op, 1)
+        if simpler is not None:
+            return simpler
+        x = op.operands[0]
+        if len(op.operands) > 1:
+            return None
+        if x.type == op.result.type:
+            return x
+        made = made_by(x, "reshape")
+        if made and len(made.operands) == 1:
+            return b.reshape(made.operands[0], shape=op.attrs["shape"])
+        return None
+
+    @staticmethod
+    def samples() -> Samples:
+        r = np.random.default_rng(0)
+        x = r.normal(size=(2, 6))
+        return [
+            ((x,), {"shape": (3, 4)}),
+            ((x,), {"shape": (12,)}),
+            ((x,), {"shape": (2, 1, 6, 1)}),
+            ((x, np.asarray(3)), {"shape": (3, 4), "bound": (0,)}),
+            ((r.normal(size=(1, 1)),), {"shape": ()}),
+            ((np.asarray(2.5),), {"shape": (1, 1)}),
+            ((np.zeros((0, 3)),), {"shape": (3, 0)}),
+        ]
+
+
+@defop
+class transpose:
+    """transpose(x: T[...]) {perm} -> T[...]: axis i of the result is axis perm[i] of x.
+    (C1) `perm` is a permutation of the axes."""
+
+    traits = ("index",)
+
+    @staticmethod
+    def infer(x: TensorType, *, perm: Positions) -> TensorType:
+        good = sorted(perm) == list(range(x.ndim))
+        require(good, f"{perm} is not a permutation of the axes of {x} (C1)")
+        return x.with_shape(x.shape[p] for p in perm)
+
+    @staticmethod
+    def eval(x: Array, *, perm: Positions) -> Array:
+        return np.ascontiguousarray(x.transpose(perm)).reshape([x.shape[p] for p in perm])
+
+    @staticmethod
+    def vjp(b: Builder, ct: Value, out: Value, x: Value, *, perm: Positions) -> Grads:
+        if not is_differentiable(x.dtype):
+            return (None,)
+        return (b.transpose(ct, perm=tuple(perm.index(a) for a in range(x.ndim))),)
+
+    @staticmethod
+    def lower(k: Any, idx: Any, x: Any, *, perm: Positions) -> Any:
+        return x(*[idx[perm.index(a)] for a in range(len(perm))])
+
+    @staticmethod
+    def fold(b: Builder, op: Op) -> Value | None:
+        (x,) = op.operands
+        perm: Positions = op.attrs["perm"]
+        if perm == tuple(range(x.ndim)):
+            return x
+        made = made_by(x, "transpose")
+        if made is None:
+            return None
+        first: Positions = made.attrs["perm"]
+        (y,) = made.operands
+        both = tuple(first[p] for p in perm)
+        return y if both == tuple(range(y.ndim)) else b.transpose(y, perm=both)
+
+    @staticmethod
+    def samples() -> Samples:
+        r = np.random.default_rng(0)
+        x = r.normal(size=(2, 3, 4))
+        return [
+            ((r.normal(size=(2, 3)),), {"perm": (1, 0)}),
+            ((x,), {"perm": (2, 0, 1)}),
+            ((x,), {"perm": (0, 2, 1)}),
+            ((x,), {"perm": (0, 1, 2)}),
+            ((np.asarray(1.5),), {"perm": ()}),
+            ((np.zeros((0, 3)),), {"perm": (1, 0)}),
+        ]
+
+
+@defop
+class concatenate:
+    """concatenate(*xs: T[...]) {axis} -> T[...]: the operands one after the other along `axis`.
+    (C1) an axis. (C2) one dtype. (C3) at least one operand; the other dimensions agree."""
+
+    traits = ("index",)
+
+    @staticmethod
+    def infer(*xs: TensorType, axis: int) -> TensorType:
+        require(len(xs) > 0, "takes at least one operand (C3)")
+        check_axis(xs[0], axis)
+        check_same_dtype(*xs)
+        shape = list(xs[0].shape)
+        for x in xs[1:]:
+            others = [d for a, d in enumerate(x.shape) if a != axis]
+            fits = x.ndim == len(shape) and same_shape(
+                tuple(others), tuple(d for a, d in enumerate(shape) if a != axis)
+            )
+            require(fits, f"dimensions besides axis {axis} differ: {xs[0]} and {x} (C3)")
+            shape = [
+                d + e if a == axis else better_dim(d, e)
+                for a, (d, e) in enumerate(zip(shape, x.shape, strict=True))
+            ]
+        return xs[0].with_shape(shape)
+
+    @staticmethod
+    def eval(*xs: Array, axis: int) -> Array:
+        return np.concatenate(xs, axis=axis)
+
+    @staticmethod
+    def vjp(b: Builder, ct: Value, out: Value, *xs: Value, axis: int) -> Grads:
+        if not is_differentiable(out.dtype):
+            return (None,) * len(xs)
+        grads = []
+        offset: DimLike = 0
+        for x in xs:
+            start = tuple(offset if a == axis else 0 for a in range(x.ndim))
+            grads.append(b.slice(ct, start=start, size=x.shape, step=(1,) * x.ndim))
+            offset = offset + x.shape[axis]
+        return tuple(grads)
+
+    @staticmethod
+    def lower(k: Any, idx: Any, *xs: Any, axis: int) -> Any:
+        # `select` evaluates both sides, so every read is clamped into its operand; what is known
+        # to be empty is never read.
+        value = None
+        offset: Any = 0
+        for x in xs:
+            size = x.shape[axis]
+            if isinstance(size, int) and size == 0:
+                continue
+            local = k.max(k.min(idx[axis] - offset, size - 1), 0)
+            read = x(*idx[:axis], local, *idx[axis + 1 :])
+            value = read if value is None else k.select(idx[axis] < offset, value, read)
+            offset = offset + size
+        return value if value is not None else xs[0](*idx)
+
+    @staticmethod
+    def fold(b: Builder, op: Op) -> Value | None:
+        axis: int = op.attrs["axis"]
+        full = [x for x in op.operands if x.shape[axis] != 0]
+        if len(full) == len(op.operands) > 1 or not full:
+            return None
+        out: Value = full[0] if len(full) == 1 else b.concatenate(*full, axis=axis)
+        return out if out.type == op.result.type else None
+
+    @staticmethod
+    def samples() -> Samples:
+        r = np.random.default_rng(0)
+        a, c, e = r.normal(size=(2, 3)), r.normal(size=(1, 3)), np.zeros((0, 3))
+        return [
+            ((a, c), {"axis": 0}),
+            ((a, a, r.normal(size=(2, 1))), {"axis": 1}),
+            ((a,), {"axis": 0}),
+            ((e, a, c), {"axis": 0}),
+            ((e, e), {"axis": 1}),
+            ((np.arange(3.0), np.zeros(0), np.arange(2.0)), {"axis": 0}),
+        ]
