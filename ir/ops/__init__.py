@@ -4,10 +4,14 @@ from arignote.ir.ops import (
     creation,
     elementwise,
     fused,
+    index,
+    linalg,
     logic,
+    nn,
     reduce,
     rules,
     shape,
+    slices,
     transcendental,
 )
 
@@ -15,9 +19,13 @@ __all__ = [
     "creation",
     "elementwise",
     "fused",
+    "index",
+    "linalg",
     "logic",
+    "nn",
     "reduce",
     "rules",
     "shape",
+    "slices",
     "transcendental",
 ]

@@ -141,9 +141,7 @@ class iota:
         return out
 
     @staticmethod
-    def eval(
-        *dims: Array, shape: Shape, axis: int, dtype: str, bound: Positions = ()
-    ) -> Array:
+    def eval(*dims: Array, shape: Shape, axis: int, dtype: str, bound: Positions = ()) -> Array:
         sizes = bind(shape, bound, dims)
         column = [-1 if a == axis else 1 for a in range(len(sizes))]
         count = np.arange(sizes[axis], dtype=DTYPES[dtype]).reshape(column)

@@ -113,9 +113,7 @@ class floordiv:
 
     traits = ("elementwise", "nan")
     infer = binary("number")
-    eval = quiet(
-        lambda x, y: np.floor(x / y) if x.dtype.kind == "f" else np.floor_divide(x, y)
-    )
+    eval = quiet(lambda x, y: np.floor(x / y) if x.dtype.kind == "f" else np.floor_divide(x, y))
     vjp = flat
     lower = scalar("floordiv")
     samples = reals((-5, 5), (0.6, 2))

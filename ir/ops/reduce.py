@@ -202,9 +202,7 @@ class prod:
         factor = b.select(
             b.eq(others, b.like(0, others)),
             one,
-            b.select(
-                b.eq(others, b.like(1, others)), b.sub(total("sum", zeros), zeros), zero
-            ),
+            b.select(b.eq(others, b.like(1, others)), b.sub(total("sum", zeros), zeros), zero),
         )
         grad = b.mul(b.div(total("prod", rest), rest), factor)
         return (b.mul(expand(b, ct, x, axes), grad),)

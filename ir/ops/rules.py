@@ -96,6 +96,12 @@ def check_bound(dims: Sequence[TensorType], count: int, what: str) -> None:
     require(good, f"takes {count} scalars i64[] for its bound {what}, got {got}")
 
 
+def check_mode(x: TensorType, mode: str, label: str) -> None:
+    """`mode` is set, or add for what can be added."""
+    require(mode in ("set", "add"), f"mode {mode!r} is neither 'set' nor 'add' ({label})")
+    require(mode == "set" or x.dtype != "bool", f"bools do not add: {x} ({label})")
+
+
 def same_shape(a: tuple[DimLike, ...], b: tuple[DimLike, ...]) -> bool:
     """False only where two shapes are known to differ."""
     return len(a) == len(b) and all(map(same_dim, a, b))
@@ -257,9 +263,7 @@ def reals(
         rng = np.random.default_rng(seed)
         out: Samples = []
         for shapes in UNARY_SHAPES if len(ranges) == 1 else BINARY_SHAPES:
-            xs = [
-                np.asarray(rng.uniform(*r, size=s)) for r, s in zip(ranges, shapes, strict=True)
-            ]
+            xs = [np.asarray(rng.uniform(*r, size=s)) for r, s in zip(ranges, shapes, strict=True)]
             out.append((tuple(np.rint(x) if whole else x for x in xs), {}))
         return out
 

@@ -1,0 +1,192 @@
+"""Indexing by arrays: gathers, scatters, and the check of a scalar index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from arignote.ir.builder import Builder
+from arignote.ir.core import Value
+from arignote.ir.diag import IRError, require
+from arignote.ir.opdef import defop
+from arignote.ir.ops.rules import Array, Grads, Samples, check_mode, known_one, same_shape
+from arignote.ir.types import (
+    DimLike,
+    TensorType,
+    broadcast_shapes,
+    is_differentiable,
+    is_integer,
+    prod_dims,
+)
+
+
+def check_indices(x: TensorType, indices: tuple[TensorType, ...]) -> tuple[DimLike, ...]:
+    """(C1): integers, one to x.ndim of them. (C2): they broadcast; to the shape returned."""
+    count = f"takes 1 to {x.ndim} indices of {x}, got {len(indices)} (C1)"
+    require(0 < len(indices) <= x.ndim, count)
+    for i in indices:
+        require(is_integer(i.dtype), f"indices are integers, got {i} (C1)")
+    try:
+        return broadcast_shapes(i.shape for i in indices)
+    except IRError as e:
+        raise IRError(f"{e} (C2)") from None
+
+
+def as_index(indices: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Indices for NumPy, which takes no u64."""
+    return tuple(i.astype(np.int64) for i in indices)
+
+
+@defop
+class gather:
+    """gather(x: T[d0, ..., rest], *indices: I[...]) -> T[index shape, rest]: x at k arrays of
+    integers, which broadcast, for its first k axes; negative ones count from the end.
+    (C1) 1 to x.ndim integer arrays. (C2) they broadcast. Out of range: an IndexError at the call.
+    """
+
+    traits = ("index",)
+
+    @staticmethod
+    def infer(x: TensorType, *indices: TensorType) -> TensorType:
+        shape = check_indices(x, indices)
+        return x.with_shape((*shape, *x.shape[len(indices) :]))
+
+    @staticmethod
+    def eval(x: Array, *indices: Array) -> Array:
+        return np.array(x[as_index(indices)])
+
+    @staticmethod
+    def vjp(b: Builder, ct: Value, out: Value, x: Value, *indices: Value) -> Grads:
+        if not is_differentiable(x.dtype):
+            return (None,) * (1 + len(indices))
+        grad = b.scatter(b.full(0, x.type), ct, *indices, mode="add")
+        return (grad, *(None for _ in indices))
+
+    @staticmethod
+    def lower(k: Any, idx: Any, x: Any, *indices: Any) -> Any:
+        rank = len(idx) - (len(x.shape) - len(indices))
+        at = []
+        for read, size in zip(indices, x.shape, strict=False):
+            own = idx[rank - len(read.shape) : rank]
+            i = read(*[0 if known_one(d) else j for j, d in zip(own, read.shape, strict=True)])
+            i = k.cast(i, "i64")
+            i = k.select(i < 0, i + size, i)
+            at.append(k.max(k.min(i, size - 1), 0))  # the range is checked before the kernel
+        return x(*at, *idx[rank:])
+
+    @staticmethod
+    def samples() -> Samples:
+        r = np.random.default_rng(0)
+        x = r.normal(size=(4, 3))
+        return [
+            ((x, np.array([0, 2, -1, 2])), {}),
+            ((x, np.array([[1, 1], [-4, 3]])), {}),
+            ((x, np.array([0, 3, 3]), np.array([-1, 2, 2])), {}),
+            ((x, np.array([[0], [3]]), np.array([0, -1, 1], dtype=np.int32)), {}),
+            ((x, np.array([], dtype=np.int64)), {}),
+            ((x, np.asarray(-2)), {}),
+            ((x, np.asarray(1), np.asarray(2)), {}),
+            ((r.normal(size=(3, 2, 2)), np.array([2, 0], dtype=np.uint8)), {}),
+            ((np.zeros((2, 0)), np.array([1, 0, 1])), {}),
+        ]
+
+
+@defop
+class scatter:
+    """scatter(x: T[d0, ..., rest], v: T[index shape, rest], *indices: I[...]) {mode} -> T[...]: x
+    with `v` written (`set`: of duplicates the last wins) or added (`add`: all count) at the places
+    that `gather` reads. (C1) 1 to x.ndim integer arrays. (C2) they broadcast. (C3) one dtype.
+    (C4) v has the shape of the gather. (C5) mode. Out of range: an IndexError at the call."""
+
+    traits = ("library",)
+    lower = "scatter"
+
+    @staticmethod
+    def infer(x: TensorType, v: TensorType, *indices: TensorType, mode: str) -> TensorType:
+        shape = (*check_indices(x, indices), *x.shape[len(indices) :])
+        require(x.dtype == v.dtype, f"dtypes differ: {x}, {v} (C3)")
+        require(same_shape(v.shape, shape), f"{v} is written to {x.with_shape(shape)} (C4)")
+        check_mode(x, mode, "C5")
+        return x
+
+    @staticmethod
+    def eval(x: Array, v: Array, *indices: Array, mode: str) -> Array:
+        out = np.array(x)
+        with np.errstate(all="ignore"):
+            if mode == "add":
+                np.add.at(out, as_index(indices), v)
+            else:
+                out[as_index(indices)] = v
+        return out
+
+    @staticmethod
+    def vjp(
+        b: Builder, ct: Value, out: Value, x: Value, v: Value, *indices: Value, mode: str
+    ) -> Grads:
+        none = (None,) * len(indices)
+        if not is_differentiable(x.dtype):
+            return (None, None, *none)
+        dv = b.gather(ct, *indices)
+        if mode == "add":
+            return (ct, dv, *none)
+        dx = b.scatter(ct, b.full(0, v.type), *indices, mode="set")
+        rank = v.ndim - (x.ndim - len(indices))
+        if rank > 0:  # of duplicates only the last was written: find it by writing row numbers
+            shape = v.shape[:rank]
+            rows = b.iota(shape=(prod_dims(shape),), axis=0, dtype="i64")
+            rows = rows if rank == 1 else b.reshape(rows, shape=shape)
+            owners = b.full(0, TensorType("i64", x.shape[: len(indices)], x.type.device))
+            owners = b.scatter(owners, rows, *indices, mode="set")
+            won = b.eq(b.gather(owners, *indices), rows)
+            won = b.reshape(won, shape=(*shape, *(1,) * (v.ndim - rank)))
+            dv = b.select(won, dv, b.like(0, dv))
+        return (dx, dv, *none)
+
+    @staticmethod
+    def samples() -> Samples:
+        r = np.random.default_rng(0)
+        x = r.normal(size=(4, 3))
+        indices: list[tuple[Array, ...]] = [
+            (np.array([0, 2, -1, 2]),),
+            (np.array([[1, 1], [-4, 3]]),),
+            (np.array([0, 3, 3]), np.array([-1, 2, 2])),
+            (np.array([[0], [3]]), np.array([0, -1, 1], dtype=np.int32)),
+            (np.array([], dtype=np.int64),),
+            (np.asarray(-2),),
+            (np.asarray(1), np.asarray(2)),
+        ]
+        return [
+            ((x, r.normal(size=x[i].shape), *i), {"mode": mode})
+            for mode in ("set", "add")
+            for i in indices
+        ]
+
+
+@defop
+class check_index:
+    """check_index(i: i64[], n: i64[]) {axis=None} -> i64[]: i, or i + n for a negative one; an
+    IndexError, which names `axis`, unless -n <= i < n. (C1) scalars i64[]."""
+
+    traits = ("host",)
+    vjp = None
+    lower = "host"
+
+    @staticmethod
+    def infer(i: TensorType, n: TensorType, *, axis: int | None = None) -> TensorType:
+        good = i.dtype == n.dtype == "i64" and i.ndim == n.ndim == 0
+        require(good, f"takes two scalars i64[], got {i} and {n} (C1)")
+        return i
+
+    @staticmethod
+    def eval(i: Array, n: Array, *, axis: int | None = None) -> Array:
+        index, size = int(i), int(n)
+        if not -size <= index < size:
+            where = "a dimension of" if axis is None else f"axis {axis} with"
+            raise IndexError(f"index {index} is out of bounds for {where} size {size}")
+        return np.asarray(index + size if index < 0 else index, dtype=np.int64)
+
+    @staticmethod
+    def samples() -> Samples:
+        pairs = [(0, 3), (2, 3), (-1, 3), (-3, 3)]
+        return [((np.asarray(i), np.asarray(n)), {}) for i, n in pairs]
