@@ -73,7 +73,9 @@ def measure(
     }
 
     def lost(name: str, error: WorkerError) -> None:
-        failed[name] = {"reason": str(error), "remedy": peers.find(name).remedy}
+        again = f"python -m bench run {workload.name} --peers {name}"
+        remedy = f"it is installed but failed on this workload; reproduce with {again}"
+        failed[name] = {"reason": str(error), "remedy": remedy}
         log(f"  {name} failed: {error}")
 
     for name in pool.handles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,16 @@ def test_a_pool_keeps_why_a_peer_is_missing(monkeypatch: pytest.MonkeyPatch) -> 
     assert any("missing: absent" in line and "pip install a-package" in line for line in lines)
     text = table.steps({"results": results})
     assert "absent is missing" in text and "remedy: pip install a-package" in text
+
+
+def test_a_peer_that_fails_on_one_workload_is_named_with_a_way_to_see_it() -> None:
+    broken = replace(workloads.find("chain-small"), name="chain-of-nobody")
+    with Pool(["numpy"], 1) as pool:
+        result = timing.measure(pool, broken, rounds=1, seed=1, slice_s=0.0, log=lambda line: None)
+    assert "no workload is called 'chain-of-nobody'" in result["missing"]["numpy"]["reason"]
+    remedy = result["missing"]["numpy"]["remedy"]
+    assert "python -m bench run chain-of-nobody --peers numpy" in remedy
+    assert result["peers"] == {} and "the reference numpy did not run" in result["refused"]
 
 
 def test_a_worker_reports_errors_and_goes_on() -> None:
