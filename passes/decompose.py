@@ -1,0 +1,72 @@
+"""Decomposition: composite ops into the elementwise ops and reductions that the fuser makes one
+kernel of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from arignote.ir.core import Func, Op, Value
+from arignote.passes.base import Pass
+from arignote.passes.rewrite import Rewriter, Table, rewrite
+
+DECOMPOSE = Table()
+
+
+def kept(x: Value, axes: tuple[int, ...]) -> tuple[object, ...]:
+    """The shape of `x` reduced over `axes` with these kept as 1."""
+    return tuple(1 if a in axes else d for a, d in enumerate(x.shape))
+
+
+def is_empty(x: Value, axes: tuple[int, ...]) -> bool:
+    """Whether there is nothing along `axes`, and so no maximum."""
+    return any(isinstance(d := x.shape[a], int) and d == 0 for a in axes)
+
+
+def shifted(b: Rewriter, x: Value, axes: tuple[int, ...]) -> Value:
+    """x - max(x): exponentials of it do not overflow."""
+    return b.sub(x, b.reshape(b.max(x, axes=axes), shape=kept(x, axes)))
+
+
+@DECOMPOSE("softmax")
+def softmax(b: Rewriter, op: Op) -> Value:
+    """softmax(x) -> e / sum(e), e = exp(x - max(x))."""
+    x, axes = op.operands[0], (op.attrs["axis"],)
+    if is_empty(x, axes):
+        return b.full(0, x.type)
+    e = b.exp(shifted(b, x, axes))
+    return b.div(e, b.reshape(b.sum(e, axes=axes), shape=kept(x, axes)))
+
+
+@DECOMPOSE("log_softmax")
+def log_softmax(b: Rewriter, op: Op) -> Value:
+    """log_softmax(x) -> z - log(sum(exp(z))), z = x - max(x)."""
+    x, axes = op.operands[0], (op.attrs["axis"],)
+    if is_empty(x, axes):
+        return b.full(0, x.type)
+    z = shifted(b, x, axes)
+    total = b.log(b.sum(b.exp(z), axes=axes))
+    return b.sub(z, b.reshape(total, shape=kept(x, axes)))
+
+
+@DECOMPOSE("logsumexp")
+def logsumexp(b: Rewriter, op: Op) -> Value:
+    """logsumexp(x) -> m + log(sum(exp(x - m))), m = max(x); m = 0 where max(x) is infinite."""
+    x, axes = op.operands[0], op.attrs["axes"]
+    if is_empty(x, axes):
+        return b.full(-math.inf, op.result.type)
+    top = b.max(x, axes=axes)
+    m = b.select(b.isinf(top), b.like(0, top), top)
+    e = b.exp(b.sub(x, b.reshape(m, shape=kept(x, axes))))
+    return b.add(m, b.log(b.sum(e, axes=axes)))
+
+
+@dataclass(frozen=True)
+class Decompose(Pass):
+    """Write softmax, log_softmax and logsumexp out as max, sub, exp, sum, div and log."""
+
+    name: ClassVar[str] = "decompose"
+
+    def run(self, func: Func) -> Func:
+        return rewrite(func, DECOMPOSE, self.name)

@@ -1,0 +1,93 @@
+"""Constant folding."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from arignote.ir.core import Func, Op, Value
+from arignote.ir.opdef import OPS, has_trait
+from arignote.passes.base import Pass
+from arignote.passes.rewrite import Rewriter, rewrite
+
+#: Ops whose result says more as it is than as an array: the code generator fills and counts in
+#: registers.
+KEPT = ("const", "broadcast", "iota", "fused")
+
+
+def evaluate(op: Op, arrays: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any] | None:
+    """The result of `op` on arrays by its record; None if it raises, warns, or makes NaN or
+    infinity of numbers."""
+    try:
+        with np.errstate(all="raise", under="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            out = np.asarray(OPS[op.name].eval(*arrays, **op.attrs))
+    except (ArithmeticError, ValueError, TypeError, IndexError, Warning):
+        return None
+    if out.dtype.kind in "fc" and not np.isfinite(out).all():
+        # Records evaluate quietly: a result that is not finite is left to the run, where it can be
+        # seen.
+        return None
+    return out
+
+
+@dataclass(frozen=True)
+class Fold(Pass):
+    """Evaluate ops on constants, as long as the result has at most `max` elements."""
+
+    name: ClassVar[str] = "fold"
+
+    max: int = 64
+
+    def run(self, func: Func) -> Func:
+        def fold_constant(b: Rewriter, op: Op) -> Value | None:
+            if op.name in KEPT or op.regions or not op.operands or not op.result.type.static:
+                return None
+            size = op.result.type.size
+            if not isinstance(size, int) or size > self.max:
+                return None
+            arrays = []
+            for v in op.operands:
+                const = b.match(v, "const")
+                if const is None:
+                    return None
+                arrays.append(const.attrs["value"])
+            out = evaluate(op, arrays)
+            if (
+                out is None
+                or out.shape != op.result.shape
+                or out.dtype != op.result.type.numpy_dtype
+            ):
+                return None
+            return b.const(out, name=op.result.name)
+
+        def fold_filled(b: Rewriter, op: Op) -> Value | None:
+            """An elementwise op on operands filled with constants: once on the scalars, then
+            filled."""
+            if not has_trait(op.name, "elementwise") or op.result.ndim == 0 or not op.operands:
+                return None
+            scalars = []
+            for v in op.operands:
+                number = b.uniform(v)
+                if number is None or not _fills(b, v):
+                    return None
+                scalars.append(b.const(number, v.dtype))
+            if any(isinstance(d, int) and d == 0 for d in op.result.shape):
+                return None
+            filler = b.emit(op.name, *scalars, **op.attrs)[0]
+            if b.match(filler, "const") is None:
+                return None
+            return b.broadcast(filler, shape=op.result.shape)
+
+        return rewrite(func, {"*": [fold_constant, fold_filled]}, self.name)
+
+
+def _fills(b: Rewriter, value: Value) -> bool:
+    """Whether `value` is a scalar constant, or one broadcast to a shape that needs no operand."""
+    stretch = b.match(value, "broadcast")
+    if stretch is not None:
+        return not stretch.attrs.get("bound") and b.match(stretch.operands[0], "const") is not None
+    return value.ndim == 0

@@ -1,0 +1,167 @@
+"""Matrix products as BLAS has them: alpha * op(a) @ op(b) + beta * c, with transposes for
+nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from arignote.ir.core import Func, Op, Value
+from arignote.ir.types import is_float
+from arignote.passes.base import Pass
+from arignote.passes.rewrite import Rewriter, Table, rewrite
+
+GEMM = Table()
+
+
+@dataclass(frozen=True)
+class Product:
+    """The operands and attributes of a `dot` or `gemm`."""
+
+    a: Value
+    b: Value
+    c: Value | None = None
+    scale: Value | None = None
+    ta: bool = False
+    tb: bool = False
+    alpha: float = 1.0
+    beta: float = 1.0
+
+    def emit(self, b: Rewriter) -> Value:
+        """The `gemm` op."""
+        extra = [v for v in (self.c, self.scale) if v is not None]
+        return b.gemm(
+            self.a, self.b, *extra,
+            ta=self.ta, tb=self.tb, alpha=self.alpha, beta=self.beta,
+            acc=self.c is not None, scaled=self.scale is not None,
+        )  # fmt: skip
+
+    def times(self, factor: float) -> Product | None:
+        """The product scaled by a constant."""
+        alpha, beta = self.alpha * factor, self.beta * factor
+        if not math.isfinite(alpha) or not math.isfinite(beta):
+            return None
+        return replace(self, alpha=alpha, beta=1.0 if self.c is None else beta)
+
+
+def product(b: Rewriter, value: Value, once: bool = True) -> Product | None:
+    """The matrix product that made `value`, if nothing else needs it (or `once` is false)."""
+    op = b.match(value, "dot", "gemm")
+    if op is None or not is_float(value.dtype) or (once and not b.single_use(value)):
+        return None
+    if op.name == "dot":
+        return Product(op.operands[0], op.operands[1])
+    left, right, *extra = op.operands
+    c = extra.pop(0) if op.attrs.get("acc") else None
+    scale = extra.pop(0) if op.attrs.get("scaled") else None
+    flags = {k: op.attrs[k] for k in ("ta", "tb", "alpha", "beta") if k in op.attrs}
+    return Product(left, right, c, scale, **flags)
+
+
+def _transposed(b: Rewriter, value: Value) -> Value | None:
+    op = b.match(value, "transpose")
+    return op.operands[0] if op is not None and op.attrs["perm"] == (1, 0) else None
+
+
+@GEMM("dot", "gemm")
+def transposed_operands(b: Rewriter, op: Op) -> Value | None:
+    """transpose(a) @ b -> gemm(a, b) {ta}; likewise b."""
+    p = product(b, op.result, once=False)
+    if p is None:
+        return None
+    left, right = _transposed(b, p.a), _transposed(b, p.b)
+    if left is None and right is None:
+        return None
+    if left is not None:
+        p = replace(p, a=left, ta=not p.ta)
+    if right is not None:
+        p = replace(p, b=right, tb=not p.tb)
+    return p.emit(b)
+
+
+@GEMM("transpose")
+def transposed_product(b: Rewriter, op: Op) -> Value | None:
+    """transpose(a @ b) -> transpose(b) @ transpose(a)."""
+    p = product(b, op.operands[0])
+    if p is None or p.c is not None or op.attrs["perm"] != (1, 0):
+        return None
+    return replace(p, a=p.b, b=p.a, ta=not p.tb, tb=not p.ta).emit(b)
+
+
+@GEMM("neg")
+def negated_product(b: Rewriter, op: Op) -> Value | None:
+    """-(a @ b) -> gemm {alpha=-1}."""
+    p = product(b, op.operands[0])
+    p = None if p is None else p.times(-1.0)
+    return None if p is None else p.emit(b)
+
+
+@GEMM("mul", "div")
+def scaled_product(b: Rewriter, op: Op) -> Value | None:
+    """(a @ b) * s and (a @ b) / c, for a scalar s or a constant c."""
+    x, y = op.operands
+    if op.name == "mul" and product(b, x) is None:
+        x, y = y, x
+    p = product(b, x)
+    if p is None or y.ndim:
+        return None
+    c = b.uniform(y)
+    if c is None:
+        if op.name == "div" or p.scale is not None or p.c is not None:
+            return None
+        return replace(p, scale=y).emit(b)
+    if op.name == "div":
+        if c == 0:
+            return None
+        c = 1.0 / c
+    scaled = p.times(float(c))
+    return None if scaled is None else scaled.emit(b)
+
+
+def _in_memory(b: Rewriter, value: Value) -> bool:
+    """Whether `value` lies in memory anyway: an input, or another product. What elementwise ops
+    make is better added by the kernel that makes it."""
+    return value.owner is None or value.owner.name in ("dot", "gemm")
+
+
+def _multiple(b: Rewriter, value: Value) -> tuple[Value, float] | None:
+    """(x, c) if `value` is c * x and x lies in memory."""
+    if _in_memory(b, value):
+        return value, 1.0
+    op = b.match(value, "mul", "neg")
+    if op is None or not b.single_use(value) or not _in_memory(b, op.operands[0]):
+        return None
+    if op.name == "neg":
+        return op.operands[0], -1.0
+    c = b.uniform(op.operands[1])
+    return None if c is None or op.operands[0].type != value.type else (op.operands[0], float(c))
+
+
+@GEMM("add", "sub")
+def accumulated_product(b: Rewriter, op: Op) -> Value | None:
+    """c + a @ b, c - a @ b, a @ b - c, and with constant multiples of c."""
+    for i, x in enumerate(op.operands):
+        y = op.operands[1 - i]
+        p = product(b, x)
+        if p is None or p.c is not None or y.type != x.type or y is x:
+            continue
+        addend = _multiple(b, y)
+        if addend is None:
+            continue
+        c, beta = addend
+        alpha = p.alpha
+        if op.name == "sub":
+            alpha, beta = (alpha, -beta) if i == 0 else (-alpha, beta)
+        return replace(p, c=c, alpha=alpha, beta=beta).emit(b)
+    return None
+
+
+@dataclass(frozen=True)
+class Gemm(Pass):
+    """Absorb transposes, scalar factors and addends into matrix products."""
+
+    name: ClassVar[str] = "gemm"
+
+    def run(self, func: Func) -> Func:
+        return rewrite(func, GEMM, self.name)

@@ -1,0 +1,288 @@
+"""Gradients: reverse mode on the graph, by the rules in the op records.
+
+`derive` works on floating graphs (what the DSL records), so gradients are expressions like any
+other: users build on them, differentiate them again, and the optimiser sees forward and backward as
+one function.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from arignote.ir.bound import bound_symbols
+from arignote.ir.builder import Builder, describe
+from arignote.ir.core import Func, Op, Value, toposort
+from arignote.ir.diag import Diagnostic, IRError, Loc
+from arignote.ir.opdef import opdef
+from arignote.ir.types import Dim, is_differentiable
+from arignote.passes.base import Pass
+from arignote.passes.rewrite import rewrite_ops
+from arignote.passes.stabilize import STABILIZE
+
+
+class GradientError(IRError, TypeError, ValueError):
+    """A gradient that does not exist as asked for: a cost that is no scalar, a variable of
+    integers."""
+
+
+class DisconnectedInputError(GradientError):
+    """The cost does not depend on a variable that its gradient is asked for."""
+
+
+class NotDifferentiableError(GradientError):
+    """An op between the variable and the cost has no gradient."""
+
+
+class GradBuilder(Builder):
+    """Makes floating ops; dimensions that an op of the forward graph bound at run time are bound
+    again.
+
+    The gradient of `x[:k]` fills shapes of k elements. Those ops take k as an operand, so that they
+    do not depend on the op that first bound the dimension, which may be optimised away.
+    """
+
+    def __init__(self, scalars: Mapping[str, Value]) -> None:
+        super().__init__(None)
+        self.scalars = scalars
+
+    def emit(
+        self,
+        name: str,
+        *operands: Value,
+        loc: Loc | None = None,
+        names: Sequence[str | None] = (),
+        **attrs: Any,
+    ) -> tuple[Value, ...]:
+        """As `Builder.emit`."""
+        if self.scalars and name in ("broadcast", "reshape", "iota") and not attrs.get("bound"):
+            places = [
+                i
+                for i, d in enumerate(attrs["shape"])
+                if isinstance(d, Dim) and d.symbols() & self.scalars.keys()
+            ]
+            if places and all(attrs["shape"][i].symbols() <= self.scalars.keys() for i in places):
+                operands = (*operands, *(self.scalar(attrs["shape"][i]) for i in places))
+                attrs["bound"] = tuple(places)
+        return super().emit(name, *operands, loc=loc, names=names, **attrs)
+
+    def scalar(self, dim: Dim) -> Value:
+        """The i64 value of a polynomial over bound symbols."""
+        total: Value | None = None
+        for monomial, coefficient in dim.terms:
+            term: Value | None = (
+                None if coefficient == 1 and monomial else self.const(coefficient, "i64")
+            )
+            for symbol, power in monomial:
+                for _ in range(power):
+                    factor = self.scalars[symbol]
+                    term = factor if term is None else self.mul(term, factor)
+            assert term is not None
+            total = term if total is None else self.add(total, term)
+        assert total is not None
+        return total
+
+
+def _check(cost: Value | None, wrt: Sequence[Value], known: Mapping[Value, Value]) -> None:
+    if cost is None and not known:
+        raise GradientError("a gradient needs a cost or known gradients")
+    if cost is not None and cost.ndim:
+        name = cost.name or "it"
+        message = f"cost must be a scalar, but {name} is {cost.type}; take its sum or mean"
+        raise GradientError(_at(cost, message))
+    if cost is not None and not is_differentiable(cost.dtype):
+        message = f"cost must be a floating-point number, but it is {cost.type}"
+        raise GradientError(_at(cost, message))
+    for v in (*wrt, *known):
+        if not is_differentiable(v.dtype):
+            message = f"no gradient with respect to {_label(v)}, whose values are discrete"
+            raise GradientError(_at(v, message))
+    for v, ct in known.items():
+        if ct.dtype != v.dtype or ct.ndim != v.ndim:
+            raise GradientError(_at(v, f"the known gradient of {v} has another type, {ct.type}"))
+
+
+def _label(v: Value) -> str:
+    return f"{v.name or 'a variable'}: {v.type}"
+
+
+def _at(v: Value, message: str) -> Diagnostic:
+    return Diagnostic(message, loc=None if v.owner is None else v.owner.loc)
+
+
+def _stabilised(
+    roots: Sequence[Value], wrt: Sequence[Value], opaque: frozenset[Value]
+) -> list[Value]:
+    """`roots`, with what lies between `wrt` and them stabilised. `opaque` values keep their
+    identity."""
+    order = toposort(roots)
+    depends = set(wrt)
+    keep: set[Op] = set()
+    for op in order:
+        if depends.isdisjoint(op.operands):
+            keep.add(op)
+            continue
+        depends.update(op.results)
+        if not opaque.isdisjoint(op.results):
+            keep.add(op)
+    _, mapping = rewrite_ops(order, STABILIZE, roots, opaque, "stabilize", keep)
+    return [mapping.get(v, v) for v in roots]
+
+
+def derive(
+    cost: Value | None,
+    wrt: Sequence[Value],
+    consider_constant: Iterable[Value] = (),
+    known: Mapping[Value, Value] | None = None,
+    disconnected: str = "raise",
+) -> list[Value | None]:
+    """The gradients of `cost` with respect to each of `wrt`, as floating values of their types.
+
+    Args: cost: a floating-point scalar; None if only `known` gradients are pulled back. wrt:
+            floating-point values, inputs or intermediate ones. consider_constant: values that no
+            gradient passes through. known: gradients with respect to intermediate values, taken as
+            given instead of derived. disconnected: what happens where the cost does not depend on a
+            variable: "raise"; "warn" or "ignore", and its gradient is None.
+
+    Raises:
+        GradientError: the cost is no floating-point scalar, or a variable is not floating-point.
+        DisconnectedInputError: the cost does not depend on a variable.
+        NotDifferentiableError: an op in between has no gradient.
+    """
+    if disconnected not in ("raise", "warn", "ignore"):
+        raise ValueError(
+            f'disconnected is {disconnected!r}; it must be "raise", "warn" or "ignore"'
+        )
+    known = dict(known or {})
+    constant = set(consider_constant)
+    _check(cost, wrt, known)
+    roots = [*known] if cost is None else [cost, *known]
+    opaque = frozenset({*wrt, *constant, *known})
+    roots = _stabilised(roots, wrt, opaque)
+    order = toposort(roots)
+
+    active = set(wrt)
+    for op in order:
+        if not active.isdisjoint(v for v in op.operands if v not in constant):
+            active.update(r for r in op.results if is_differentiable(r.dtype))
+
+    b = GradBuilder({s: v for op in order for s, v in bound_symbols(op)})
+    pending: dict[Value, list[Value]] = {}
+    if cost is not None:
+        pending[roots[0]] = [b.const(1.0, cost.dtype)]
+    reached = set(roots)
+    totals = {v: _named(ct, v) for v, ct in known.items()}
+    for op in reversed(order):
+        if reached.isdisjoint(op.results):
+            continue
+        b.loc = op.loc
+        if active.isdisjoint(op.results) or not (flow := _flow(op, active, constant)):
+            continue
+        reached.update(op.operands[i] for i in flow)
+        cts = [_total(b, r, pending, totals) for r in op.results]
+        if any(ct is not None for ct in cts):
+            for i, ct in _pull_back(b, op, cts, flow).items():
+                pending.setdefault(op.operands[i], []).append(ct)
+
+    out: list[Value | None] = []
+    for v in wrt:
+        b.loc = None if v.owner is None else v.owner.loc
+        total = _total(b, v, pending, totals)
+        if total is None and v in reached:
+            total = _named(b.full(0, v.type), v)  # reached only through steps, such as floor: flat
+        if total is None and disconnected != "ignore":
+            message = f"the cost does not depend differentiably on {_label(v)}"
+            if disconnected == "raise":
+                raise DisconnectedInputError(_at(v, message))
+            warnings.warn(message, stacklevel=2)
+        out.append(total)
+    return out
+
+
+def _flow(op: Op, active: Collection[Value], constant: Collection[Value]) -> list[int]:
+    """The operands of `op` that gradients flow to."""
+    return [i for i, v in enumerate(op.operands) if v in active and v not in constant]
+
+
+def _total(
+    b: Builder, v: Value, pending: dict[Value, list[Value]], totals: dict[Value, Value]
+) -> Value | None:
+    """The sum of the contributions to the gradient of `v`, which are complete when its op is
+    reached."""
+    if v in totals:
+        return totals[v]
+    parts = pending.pop(v, [])
+    if not parts:
+        return None
+    total = parts[0]
+    for part in parts[1:]:
+        total = b.add(total, part)
+    totals[v] = _named(total, v)
+    return total
+
+
+def _named(gradient: Value, v: Value) -> Value:
+    if gradient.name is None and v.name is not None and gradient.owner is not None:
+        gradient.name = "d." + v.name
+    return gradient
+
+
+def _pull_back(
+    b: GradBuilder, op: Op, cts: list[Value | None], flow: Sequence[int]
+) -> dict[int, Value]:
+    """The cotangents of the operands at `flow` from those of the results."""
+    record = opdef(op.name)
+    if record.vjp is None:
+        raise NotDifferentiableError(
+            describe(op.name, op.operands, "this op has no gradient", op.loc)
+        )
+    single = len(op.results) == 1
+    ct: Any = cts[0] if single else tuple(cts)
+    result: Any = op.result if single else op.results
+    extra = {"regions": op.regions} if "region" in record.traits else {}
+    parts = record.vjp(b, ct, result, *op.operands, **op.attrs, **extra)
+    out = {}
+    for i in flow:
+        part, operand = parts[i], op.operands[i]
+        if part is None:
+            continue
+        if "elementwise" in record.traits:
+            part = b.sum_to(part, operand.shape)
+        if part.dtype != operand.dtype or part.ndim != operand.ndim:
+            raise IRError(
+                f"{op.name}: the gradient of operand {i}, {operand.type}, came out as {part.type}"
+            )
+        out[i] = part
+    return out
+
+
+@dataclass(frozen=True)
+class Grad(Pass):
+    """Append the gradients of result `cost` with respect to the inputs named in `wrt` (all floating
+    ones if empty)."""
+
+    name: ClassVar[str] = "grad"
+
+    wrt: tuple[str, ...] = ()
+    cost: int = 0
+
+    def run(self, func: Func) -> Func:
+        named = {v.name: v for v in func.params} | {"@" + s.name: s.value for s in func.states}
+        wrt = [v for v in func.inputs() if is_differentiable(v.dtype)]
+        if self.wrt:
+            for name in self.wrt:
+                if name not in named and "@" + name not in named:
+                    has = ", ".join(str(n) for n in named)
+                    raise IRError(f"@{func.name} has no input called {name}; it has {has}")
+            wrt = [named[n] if n in named else named["@" + n] for n in self.wrt]
+        if not 0 <= self.cost < len(func.results):
+            raise IRError(
+                f"@{func.name} has {len(func.results)} results; there is no result {self.cost}"
+            )
+        gradients = derive(func.results[self.cost], wrt)
+        found = [g for g in gradients if g is not None]
+        have = set(func.ops)
+        ops = func.ops + [op for op in toposort(found, stop=func.inputs()) if op not in have]
+        return replace(func, ops=ops, results=[*func.results, *found])

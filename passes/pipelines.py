@@ -1,0 +1,54 @@
+"""The pipelines, readable top to bottom. Whoever compiles appends placement, fusion and memory
+planning."""
+
+from __future__ import annotations
+
+from arignote.ir.types import DimLike
+from arignote.passes.algebra import Algebra
+from arignote.passes.base import Pipeline
+from arignote.passes.canonicalize import Canonicalize
+from arignote.passes.cse import Cse
+from arignote.passes.dce import Dce
+from arignote.passes.decompose import Decompose
+from arignote.passes.fold import Fold
+from arignote.passes.gemm import Gemm
+from arignote.passes.specialize import Specialize
+from arignote.passes.stabilize import Stabilize
+
+#: Make the graph small: each simplification may open the way for another.
+SIMPLIFY = Pipeline(
+    [
+        Canonicalize(),
+        Fold(),
+        Stabilize(),  # before algebra, which would rewrite what it looks for
+        Algebra(),
+        Cse(),
+        Dce(),
+    ],
+    rounds=3,
+)
+
+#: Choose the forms that kernels and libraries take.
+LOWER = Pipeline(
+    [
+        Gemm(),
+        Decompose(),
+        Pipeline([Canonicalize(), Fold(), Algebra(), Cse(), Dce()], rounds=2),
+    ]
+)
+
+#: Everything: for functions that run often.
+OPTIMIZE = SIMPLIFY + LOWER
+
+#: Little: for functions that run once. Stable, and in the forms that the code generator takes.
+FAST_COMPILE = Pipeline([Stabilize(), Cse(), Dce(), Gemm(), Decompose()])
+
+#: Nothing but what the code generator cannot do without.
+NONE = Pipeline([Decompose()])
+
+PIPELINES: dict[str, Pipeline] = {"optimize": OPTIMIZE, "fast_compile": FAST_COMPILE, "none": NONE}
+
+
+def specialized(pipeline: Pipeline, dims: dict[str, DimLike]) -> Pipeline:
+    """`pipeline` for the given sizes of dimensions."""
+    return Pipeline([Specialize(tuple(sorted(dims.items()))), pipeline])
