@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from bench import compile_time, import_time, overhead, peers, report, roofline, table, timing
-from bench.environment import RESULTS, drop_overrides, overrides, thread_counts
+from bench.environment import LOAD, RESULTS, drop_overrides, overrides, thread_counts
 from bench.schema import SchemaError
 from bench.workloads import OVERHEAD, REGISTRY, TRAIN, Workload, find
 
 SEED = 20240
+BUSY = 0.5
 
 
 def _log(line: str) -> None:
@@ -94,6 +95,8 @@ def main(native: bool) -> None:
     """Measure Arignote against its peers: same mathematics, same data, one run."""
     if native:
         drop_overrides()
+    if LOAD is not None and LOAD > BUSY:
+        click.echo(f"note: other work keeps {LOAD} cores busy and will blur results", err=True)
     for name, value in overrides().items():
         click.echo(f"note: {name}={value} is set and takes part in the results", err=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.environment import RESULTS, checkout, machine, overrides, packages, scrub
+from bench.environment import LOAD, RESULTS, checkout, machine, overrides, packages, scrub
 from bench.schema import VERSION, SchemaError, validate
 
 
@@ -34,6 +34,7 @@ def envelope(
         "packages": packages(),
         "machine": machine(),
         "overrides": overrides(),
+        "load": LOAD,
         "results": results,
         **(extra or {}),
     }

@@ -65,6 +65,7 @@ _ENVELOPE: dict[str, Check] = {
     "versions": _mapping,
     "packages": _mapping,
     "overrides": _mapping,
+    "load": _or_none(_positive),
     "machine": _mapping,
     "results": lambda v: isinstance(v, (list, dict)),
 }

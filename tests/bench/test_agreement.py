@@ -82,6 +82,7 @@ def test_a_run_is_refused_when_a_worker_disagrees(
     assert result["peers"] == {} and "other has losses [2]" in result["refused"]
 
 
+@pytest.mark.filterwarnings("ignore")  # of the peers' own making
 @pytest.mark.parametrize("name", [n for n in peers.REGISTRY if n != peers.REFERENCE])
 @pytest.mark.parametrize("workload", [*workloads.SMALL, "call-2"])
 def test_each_peer_agrees_with_numpy(name: str, workload: str) -> None:
