@@ -38,7 +38,7 @@ class Builder:
         Raises:
             TypeInferenceError: the operands' types break a rule of the op.
         """
-        op = make_op(name, operands, attrs, regions, loc or self.loc, [self.prefix + n for n in names if n])
+        op = make_op(name, operands, attrs, regions, loc or self.loc, [self.prefix + n if n else None for n in names])
         if self.ops is not None:
             self.ops.append(op)
         return op.results

@@ -123,6 +123,11 @@ class Func:
     results: list[Value]
     attrs: dict[str, Attr] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        from arignote.ir.text import print_module
+
+        return print_module(self)
+
     def roots(self) -> list[Value]:
         """What must be computed: results, then updates."""
         return [*self.results, *(s.update for s in self.states if s.update is not None)]
@@ -144,6 +149,11 @@ class Module:
     """Functions by name, in order."""
 
     funcs: list[Func] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        from arignote.ir.text import print_module
+
+        return print_module(self)
 
     def __getitem__(self, name: str) -> Func:
         for func in self.funcs:
