@@ -88,7 +88,7 @@ def run(
     conflict = symbols.bind((names[v], v.shape, env[v].shape) for v, _ in given)
     if conflict is not None:
         raise InputError(Diagnostic(f"@{func.name}: {conflict}"))
-    machine.block(func.ops, env, func.roots(), symbols)
+    machine.block(func.ops, env, [*func.roots(), *(s.value for s in func.states)], symbols)
     results = [_look_up(env, r) for r in func.results]
     after = {s.name: _look_up(env, s.value if s.update is None else s.update) for s in func.states}
     return results, after
@@ -142,7 +142,7 @@ class _Machine:
         keep: Iterable[Value],
         symbols: Symbols,
     ) -> None:
-        """Run `ops` in order; values are dropped from `env` after their last use, but for `keep`."""
+        """Run `ops` in order; values but those in `keep` leave `env` after their last use."""
         last: dict[Value, Op] = {}
         for op in ops:
             for value in (*op.results, *op.operands):
@@ -199,7 +199,7 @@ class _Machine:
         return results
 
     def check_broadcast(self, op: Op, arrays: list[Array]) -> None:
-        """Only a dimension that is 1 in the type stretches; a symbol that happens to be 1 does not."""
+        """Only a dimension that is 1 in the type stretches, not a symbol that happens to be 1."""
         for axis in range(1, op.results[0].ndim + 1):
             sizes = {
                 x.shape[-axis]

@@ -185,6 +185,13 @@ def difference_of_negation(b: Rewriter, op: Op) -> Value | None:
     return b.neg(b.add(neg.operands[0], op.operands[1]))
 
 
+@ALGEBRA("exp")
+def exp_of_log(b: Rewriter, op: Op) -> Value | None:
+    """exp(log_softmax(x)) -> softmax(x), which shares its exponentials with the loss."""
+    inner = b.match(op.operands[0], "log_softmax")
+    return None if inner is None else b.softmax(*inner.operands, **inner.attrs)
+
+
 @ALGEBRA("select")
 def select_on_negation(b: Rewriter, op: Op) -> Value | None:
     """select(not c, x, y) -> select(c, y, x)."""

@@ -261,7 +261,7 @@ class _Hooks:
                 if self.verify_each:
                     from arignote.ir.verify import verify  # not loaded by ordinary compilation
 
-                    verify(func)
+                    verify(func, history=[*self.ran, p.name])
                 if self.check_each is not None:
                     self.check_each(p, before, func)
         except Exception as e:

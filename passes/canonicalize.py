@@ -60,9 +60,31 @@ def broadcasting_twice(b: Rewriter, op: Op) -> Value | None:
 def _covered(shape: tuple[DimLike, ...], shapes: list[tuple[DimLike, ...]]) -> bool:
     """Whether each dimension of `shape` occurs at its place in one of `shapes`."""
     return all(
-        any(len(s) >= axis and s[-axis] == shape[-axis] for s in shapes)
+        shape[-axis] == 1 or any(len(s) >= axis and s[-axis] == shape[-axis] for s in shapes)
         for axis in range(1, len(shape) + 1)
     )
+
+
+@CANONICALIZE("broadcast")
+def broadcast_of_reshape(b: Rewriter, op: Op) -> Value | None:
+    """broadcast(reshape(x)) -> broadcast(x), where the reshape only puts 1s in front."""
+    inner = b.match(op.operands[0], "reshape")
+    if inner is None or len(inner.operands) > 1:
+        return None
+    x = inner.operands[0]
+    lead = inner.result.ndim - x.ndim
+    if lead <= 0 or inner.result.shape != (*(1,) * lead, *x.shape):
+        return None
+    return b.broadcast(x, *op.operands[1:], **op.attrs)
+
+
+@CANONICALIZE("reshape", "transpose", "slice")
+def moved_fill(b: Rewriter, op: Op) -> Value | None:
+    """Moving elements that are all the same: a broadcast of the scalar to the new shape."""
+    fill = b.match(op.operands[0], "broadcast")
+    if fill is None or fill.operands[0].ndim or len(op.operands) > 1:
+        return None
+    return b.broadcast(fill.operands[0], shape=op.result.shape)
 
 
 @CANONICALIZE("add")

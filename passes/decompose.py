@@ -4,7 +4,7 @@ kernel of."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from arignote.ir.core import Func, Op, Value
@@ -64,9 +64,13 @@ def logsumexp(b: Rewriter, op: Op) -> Value:
 
 @dataclass(frozen=True)
 class Decompose(Pass):
-    """Write softmax, log_softmax and logsumexp out as max, sub, exp, sum, div and log."""
+    """Write softmax, log_softmax and logsumexp out as max, sub, exp, sum, div and log; a function
+    at an earlier stage is `optimised` from then on."""
 
     name: ClassVar[str] = "decompose"
 
     def run(self, func: Func) -> Func:
-        return rewrite(func, DECOMPOSE, self.name)
+        out = rewrite(func, DECOMPOSE, self.name)
+        if func.attrs.get("stage") in ("recorded", "grad"):
+            out = replace(out, attrs={**out.attrs, "stage": "optimised"})
+        return out

@@ -164,4 +164,8 @@ class Gemm(Pass):
     name: ClassVar[str] = "gemm"
 
     def run(self, func: Func) -> Func:
-        return rewrite(func, GEMM, self.name)
+        out = rewrite(func, GEMM, self.name)
+        if out is not func and func.attrs.get("stage") in ("recorded", "grad"):
+            attrs = {k: v for k, v in out.attrs.items() if k != "stage"}  # `decompose` sets the next
+            out = replace(out, attrs=attrs)
+        return out

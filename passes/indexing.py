@@ -29,9 +29,7 @@ def _row_labels(b: Rewriter, x: Value, indices: tuple[Value, ...]) -> Value | No
     y = indices[1]
     if y.ndim != 1 or y.shape != (rows,) or not _counts_rows(b, indices[0], rows):
         return None
-    y = b.check_indices(y, size=columns)
-    if y.dtype != "i64":
-        y = b.cast(y, dtype="i64")
+    y = b.check_indices(y, size=columns, axis=1)
     column = b.iota(shape=(columns,), axis=0, dtype="i64")
     return b.eq(column, b.reshape(y, shape=(rows, 1)))
 
@@ -66,3 +64,26 @@ def one_entry_per_row(b: Rewriter, op: Op) -> Value | None:
     if v.ndim == 1:
         v = b.reshape(v, shape=(*v.shape, 1))
     return b.select(mask, v, b.like(0, x)) if v.ndim in (0, 2) else None
+
+
+@INDEXING("sum")
+def sum_of_one_entry(b: Rewriter, op: Op) -> Value | None:
+    """sum(select(columns == y, v, 0)) over each row -> v: one column is meant, as `y` is checked."""
+    select = b.match(op.operands[0], "select")
+    if select is None or op.attrs["axes"] != (1,) or op.operands[0].ndim != 2:
+        return None
+    mask, v, other = select.operands
+    eq = b.match(mask, "eq")
+    if eq is None or not b.is_uniform(other, 0) or mask.shape != select.result.shape:
+        return None
+    rows, columns = mask.shape
+    iota = b.match(eq.operands[0], "iota")
+    label = b.match(eq.operands[1], "reshape")
+    check = None if label is None else b.match(label.operands[0], "check_indices")
+    if iota is None or check is None or check.attrs["size"] != columns:
+        return None
+    if iota.result.shape != (columns,) or eq.operands[1].shape != (rows, 1):
+        return None
+    if v.ndim == 0:
+        return b.broadcast(v, shape=(rows,))
+    return b.reshape(v, shape=(rows,)) if v.shape == (rows, 1) else None

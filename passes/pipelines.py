@@ -13,11 +13,13 @@ from arignote.passes.decompose import Decompose
 from arignote.passes.fold import Fold
 from arignote.passes.gemm import Gemm
 from arignote.passes.specialize import Specialize
+from arignote.passes.split import Split
 from arignote.passes.stabilize import Stabilize
 
 #: Make the graph small: each simplification may open the way for another.
 SIMPLIFY = Pipeline(
     [
+        Specialize(),  # sizes that scalars give, as far as they are known
         Canonicalize(),
         Fold(),
         Stabilize(),  # before algebra, which would rewrite what it looks for
@@ -31,9 +33,10 @@ SIMPLIFY = Pipeline(
 #: Choose the forms that kernels and libraries take.
 LOWER = Pipeline(
     [
-        Gemm(),
         Decompose(),
+        Gemm(),
         Pipeline([Canonicalize(), Fold(), Algebra(), Cse(), Dce()], rounds=2),
+        Split(),  # last, as canonical sums are over all axes at once
     ]
 )
 
@@ -41,7 +44,7 @@ LOWER = Pipeline(
 OPTIMIZE = SIMPLIFY + LOWER
 
 #: Little: for functions that run once. Stable, and in the forms that the code generator takes.
-FAST_COMPILE = Pipeline([Stabilize(), Cse(), Dce(), Gemm(), Decompose()])
+FAST_COMPILE = Pipeline([Stabilize(), Cse(), Dce(), Decompose(), Gemm()])
 
 #: Nothing but what the code generator cannot do without.
 NONE = Pipeline([Decompose()])

@@ -109,6 +109,8 @@ class _Specializer:
             items[position] = number
             attrs[attr] = tuple(items)
             attrs[listing] = tuple(i for i in attrs[listing] if i != position)
+            if not attrs[listing]:
+                del attrs[listing]
         if places:
             attrs = {k: subs_attr(a, self.env) for k, a in attrs.items()}
         return attrs, (*tensors, *left)
@@ -123,7 +125,7 @@ def symbol_of(dim: DimLike) -> str | None:
 
 
 def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    return all(a[k] is b[k] or (not hasattr(a[k], "dtype") and a[k] == b[k]) for k in a)
+    return a.keys() == b.keys() and all(a[k] is b[k] or (not hasattr(a[k], "dtype") and a[k] == b[k]) for k in a)
 
 
 def _check_stretching(old: Op, new: Op) -> None:

@@ -10,7 +10,7 @@ from arignote.ir.builder import Builder
 from arignote.ir.core import Value
 from arignote.ir.diag import IRError, require
 from arignote.ir.opdef import defop
-from arignote.ir.ops.rules import Array, Grads, Samples, check_mode, known_one, same_shape
+from arignote.ir.ops.rules import Array, Grads, Samples, check_mode, literal, same_shape
 from arignote.ir.types import (
     DimLike,
     TensorType,
@@ -21,7 +21,7 @@ from arignote.ir.types import (
 )
 
 
-def check_indices(x: TensorType, indices: tuple[TensorType, ...]) -> tuple[DimLike, ...]:
+def index_shape(x: TensorType, indices: tuple[TensorType, ...]) -> tuple[DimLike, ...]:
     """(C1): integers, one to x.ndim of them. (C2): they broadcast; to the shape returned."""
     count = f"takes 1 to {x.ndim} indices of {x}, got {len(indices)} (C1)"
     require(0 < len(indices) <= x.ndim, count)
@@ -49,7 +49,7 @@ class gather:
 
     @staticmethod
     def infer(x: TensorType, *indices: TensorType) -> TensorType:
-        shape = check_indices(x, indices)
+        shape = index_shape(x, indices)
         return x.with_shape((*shape, *x.shape[len(indices) :]))
 
     @staticmethod
@@ -69,10 +69,11 @@ class gather:
         at = []
         for read, size in zip(indices, x.shape, strict=False):
             own = idx[rank - len(read.shape) : rank]
-            i = read(*[0 if known_one(d) else j for j, d in zip(own, read.shape, strict=True)])
+            i = read(*[0 if literal(d) == 1 else j for j, d in zip(own, read.shape, strict=True)])
             i = k.cast(i, "i64")
             i = k.select(i < 0, i + size, i)
-            at.append(k.max(k.min(i, size - 1), 0))  # the range is checked before the kernel
+            i = k.max(k.min(i, size - 1), k.const(0, "i64"))  # its range is checked beforehand
+            at.append(i)
         return x(*at, *idx[rank:])
 
     @staticmethod
@@ -104,7 +105,7 @@ class scatter:
 
     @staticmethod
     def infer(x: TensorType, v: TensorType, *indices: TensorType, mode: str) -> TensorType:
-        shape = (*check_indices(x, indices), *x.shape[len(indices) :])
+        shape = (*index_shape(x, indices), *x.shape[len(indices) :])
         require(x.dtype == v.dtype, f"dtypes differ: {x}, {v} (C3)")
         require(same_shape(v.shape, shape), f"{v} is written to {x.with_shape(shape)} (C4)")
         check_mode(x, mode, "C5")
@@ -190,3 +191,44 @@ class check_index:
     def samples() -> Samples:
         pairs = [(0, 3), (2, 3), (-1, 3), (-3, 3)]
         return [((np.asarray(i), np.asarray(n)), {}) for i, n in pairs]
+
+
+@defop
+class check_indices:
+    """check_indices(i: I[...]) {size, axis=0} -> i64[...]: i, or i + size for negative ones; an
+    IndexError, which names `axis`, unless all are in -size <= i < size. (C1) integers.
+
+    Made by passes that turn indexing into arithmetic. Elementwise, so that it fuses: the code
+    generator checks the range beforehand, as for `gather`."""
+
+    traits = ("elementwise",)
+    vjp = None
+
+    @staticmethod
+    def infer(i: TensorType, *, size: DimLike, axis: int = 0) -> TensorType:
+        require(is_integer(i.dtype), f"indices are integers, got {i} (C1)")
+        return i.with_dtype("i64")
+
+    @staticmethod
+    def eval(i: Array, *, size: int, axis: int = 0) -> Array:
+        (index,) = as_index((i,))
+        bad = (index < -size) | (index >= size)
+        if bad.any():
+            first = int(index[bad].flat[0])
+            raise IndexError(f"index {first} is out of bounds for axis {axis} with size {size}")
+        return np.asarray(np.where(index < 0, index + size, index))
+
+    @staticmethod
+    def lower(k: Any, i: Any, *, size: DimLike, axis: int = 0) -> Any:
+        i = k.cast(i, "i64")
+        return k.select(i < 0, i + size, i)
+
+    @staticmethod
+    def samples() -> Samples:
+        return [
+            ((np.array([0, 2, -1, -3]),), {"size": 3}),
+            ((np.array([[1], [-7]], dtype=np.int32),), {"size": 7, "axis": 1}),
+            ((np.array([254, 3], dtype=np.uint8),), {"size": 300}),
+            ((np.array([], dtype=np.int64),), {"size": 2}),
+            ((np.asarray(-1),), {"size": 1}),
+        ]

@@ -1,0 +1,55 @@
+"""Which symbols an op mentions, and which it binds to scalar operands."""
+
+from __future__ import annotations
+
+from arignote.ir.core import Op, Value
+from arignote.ir.symbols import attr_dims
+from arignote.ir.types import Dim, DimLike
+
+#: op -> (attribute with dimensions, attribute that lists the bound positions), in the order of trailing operands
+BOUND: dict[str, tuple[tuple[str, str], ...]] = {
+    "broadcast": (("shape", "bound"),),
+    "reshape": (("shape", "bound"),),
+    "iota": (("shape", "bound"),),
+    "slice": (("start", "bound_start"), ("size", "bound_size")),
+    "update_slice": (("start", "bound_start"), ("size", "bound_size")),
+}
+
+
+def bound_positions(op: Op) -> list[tuple[str, str, int, Value]]:
+    """(attribute, attribute that lists it, position, scalar operand) of each place an operand determines."""
+    places = [
+        (attr, listing, int(position))
+        for attr, listing in BOUND.get(op.name, ())
+        for position in op.attrs.get(listing, ())
+    ]
+    scalars = op.operands[len(op.operands) - len(places) :]
+    return [(*place, scalar) for place, scalar in zip(places, scalars, strict=True)]
+
+
+def bound_dims(op: Op) -> list[tuple[DimLike, Value]]:
+    """The dimensions of `op` that are given by scalar operands at run time."""
+    return [(op.attrs[attr][i], v) for attr, _, i, v in bound_positions(op) if attr != "start"]
+
+
+def bound_symbols(op: Op) -> list[tuple[str, Value]]:
+    """The symbols that `op` binds, each with the scalar that is its value."""
+    return [
+        (name, v)
+        for d, v in bound_dims(op)
+        if isinstance(d, Dim) and len(d.symbols()) == 1
+        for name in d.symbols()
+        if d == Dim.symbol(name)
+    ]
+
+
+def symbols_of(op: Op) -> set[str]:
+    """The symbols in the types and attributes of `op` and of the ops in its regions."""
+    out = {s for r in op.results for d in r.shape if isinstance(d, Dim) for s in d.symbols()}
+    for attr in op.attrs.values():
+        for dim in attr_dims(attr):
+            out |= dim.symbols()
+    for region in op.regions:
+        for inner in region.ops:
+            out |= symbols_of(inner)
+    return out
