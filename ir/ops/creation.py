@@ -22,7 +22,7 @@ from arignote.ir.ops.rules import (
     check_axis,
     check_bound,
     check_kind,
-    known_one,
+    literal,
     made_by,
     unbind,
 )
@@ -91,7 +91,7 @@ class broadcast:
     @staticmethod
     def lower(k: Any, idx: Any, x: Any, *dims: Any, shape: Shape, bound: Positions = ()) -> Any:
         lead = len(idx) - len(x.shape)
-        return x(*[0 if known_one(d) else i for i, d in zip(idx[lead:], x.shape, strict=True)])
+        return x(*[0 if literal(d) == 1 else i for i, d in zip(idx[lead:], x.shape, strict=True)])
 
     @staticmethod
     def fold(b: Builder, op: Op) -> Value | None:

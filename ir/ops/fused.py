@@ -8,7 +8,7 @@ import numpy as np
 
 from arignote.ir.diag import require
 from arignote.ir.opdef import defop
-from arignote.ir.types import TensorType
+from arignote.ir.types import TensorType, is_differentiable
 
 
 @defop
@@ -61,7 +61,7 @@ class copy:
 
     @staticmethod
     def vjp(b: Any, ct: Any, out: Any, x: Any) -> tuple[Any, ...]:
-        return (ct,)
+        return (ct if is_differentiable(x.dtype) else None,)
 
     @staticmethod
     def lower(k: Any, x: Any) -> Any:

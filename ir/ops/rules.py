@@ -241,9 +241,10 @@ def unbind(b: Builder, op: Op, first: int) -> Value | None:
     return b.emit(op.name, *operands, **attrs)[0]
 
 
-def known_one(size: Any) -> bool:
-    """Whether a size (an int, or a scalar when generating code) is the literal 1."""
-    return isinstance(size, int) and size == 1
+def literal(size: Any) -> int | None:
+    """A size as a number, if it is one: an int, or a constant of the code generator."""
+    value = getattr(size, "value", size)
+    return value if isinstance(value, int) else None
 
 
 # ---------------------------------------------------------------- samples

@@ -19,7 +19,7 @@ from arignote.ir.ops.rules import (
     check_axis,
     check_bound,
     check_same_dtype,
-    known_one,
+    literal,
     made_by,
     same_shape,
     unbind,
@@ -36,20 +36,20 @@ Shape = tuple[DimLike, ...]
 Positions = tuple[int, ...]
 
 
-def linear(idx: Any, shape: Any) -> Any:
+def linear(k: Any, idx: Any, shape: Any) -> Any:
     """The position in C order of the element at `idx` (Horner's scheme)."""
-    total: Any = 0
+    total: Any = None
     for i, size in zip(idx, shape, strict=True):
-        total = i if isinstance(total, int) and total == 0 else total * size + i
-    return total
+        total = i if total is None else total * size + i
+    return k.const(0, "i64") if total is None else total
 
 
 def unravel(k: Any, position: Any, shape: Any) -> list[Any]:
     """The index of the element at `position` in C order; axes of size 1 are not computed."""
     idx: list[Any] = []
-    axes = [s for s in shape if not known_one(s)]
+    axes = [s for s in shape if literal(s) != 1]
     for size in reversed(shape):
-        if known_one(size):
+        if literal(size) == 1:
             idx.append(0)
             continue
         axes.pop()
@@ -91,12 +91,12 @@ class reshape:
 
     @staticmethod
     def lower(k: Any, idx: Any, x: Any, *dims: Any, shape: Shape, bound: Positions = ()) -> Any:
-        kept = [(i, d) for i, d in zip(idx, shape, strict=True) if d != 1]
-        before = [d for d in x.shape if not known_one(d)]
-        if all(isinstance(d, int) for d in before) and before == [d for _, d in kept]:
+        kept = [(i, d) for i, d in zip(idx, shape, strict=True) if literal(d) != 1]
+        before = [literal(d) for d in x.shape if literal(d) != 1]
+        if None not in before and before == [literal(d) for _, d in kept]:
             left = iter([i for i, _ in kept])  # only dimensions 1 come and go
-            return x(*[0 if known_one(d) else next(left) for d in x.shape])
-        position = linear([i for i, _ in kept], [k.dim(d) for _, d in kept])
+            return x(*[0 if literal(d) == 1 else next(left) for d in x.shape])
+        position = linear(k, [i for i, _ in kept], [d for _, d in kept])
         return x(*unravel(k, position, x.shape))
 
     @staticmethod
@@ -233,9 +233,9 @@ class concatenate:
         offset: Any = 0
         for x in xs:
             size = x.shape[axis]
-            if isinstance(size, int) and size == 0:
+            if literal(size) == 0:
                 continue
-            local = k.max(k.min(idx[axis] - offset, size - 1), 0)
+            local = k.max(k.min(idx[axis] - offset, size - 1), k.const(0, "i64"))
             read = x(*idx[:axis], local, *idx[axis + 1 :])
             value = read if value is None else k.select(idx[axis] < offset, value, read)
             offset = offset + size

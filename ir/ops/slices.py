@@ -21,6 +21,7 @@ from arignote.ir.ops.rules import (
     Samples,
     check_bound,
     check_mode,
+    literal,
     made_by,
     same_shape,
 )
@@ -141,7 +142,7 @@ class slice:
         bound_start: Positions = (),
         **attrs: Any,
     ) -> Any:
-        first: list[Any] = [k.dim(d) for d in start]
+        first: list[Any] = list(start)
         for axis, read in zip(bound_start, scalars, strict=False):
             first[axis] = read()
         return x(*[f + i * by for f, i, by in zip(first, idx, step, strict=True)])
@@ -262,22 +263,24 @@ class update_slice:
         bound_start: Positions = (),
         **attrs: Any,
     ) -> Any:
-        if any(isinstance(d, int) and d == 0 for d in v.shape):
+        if any(literal(d) == 0 for d in v.shape):
             return x(*idx)
-        first: list[Any] = [k.dim(d) for d in start]
+        first: list[Any] = list(start)
         for axis, read in zip(bound_start, scalars, strict=True):
             first[axis] = read()
+        zero = k.const(0, "i64")
         inside: Any = None
         source = []
         for i, f, by, size in zip(idx, first, step, v.shape, strict=True):
             away = i - f if by > 0 else f - i
             width = by if by > 0 else -by
-            position = away if width == 1 else k.floordiv(away, width)
+            by_width = k.const(width, "i64")
+            position = away if width == 1 else k.floordiv(away, by_width)
             here = k.logical_and(away >= 0, position < size)
             if width != 1:
-                here = k.logical_and(here, k.eq(k.mod(away, width), 0))
+                here = k.logical_and(here, k.eq(k.mod(away, by_width), zero))
             inside = here if inside is None else k.logical_and(inside, here)
-            source.append(k.max(k.min(position, size - 1), 0))  # both sides are evaluated
+            source.append(k.max(k.min(position, size - 1), zero))  # both sides are evaluated
         old, new = x(*idx), v(*source)
         new = new if mode == "set" else old + new
         return new if inside is None else k.select(inside, new, old)
@@ -293,7 +296,7 @@ class update_slice:
     def samples() -> Samples:
         r = np.random.default_rng(0)
         x, v = r.normal(size=(5, 4)), r.normal(size=(3, 2))
-        w, two, zero = r.normal(size=(6,)), np.asarray(2), np.asarray(0.0)
+        w, two, zero = r.normal(size=(6,)), np.asarray(2), np.asarray(0.5)
         out: Samples = []
         for mode in ("set", "add"):
             attrs = {"size": (3, 2), "mode": mode}
@@ -307,6 +310,6 @@ class update_slice:
                     (w, w[:3].copy(), two),
                     {**attrs, "start": (0,), "size": (3,), "step": (1,), "bound_start": (0,)},
                 ),
-                ((zero, zero + 1), {**attrs, "start": (), "size": (), "step": ()}),
+                ((zero, zero.copy()), {**attrs, "start": (), "size": (), "step": ()}),
             ]
         return out

@@ -1,0 +1,286 @@
+"""Checks that hold for every op, as functions of its record: used over the whole registry.
+
+Each raises AssertionError where a record contradicts itself: `infer` against `eval`, `vjp` against
+finite differences of `eval`, `fold` and `lower` against `eval`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import arignote.ir.ops  # noqa: F401  (fills the registry)
+from arignote.ir.builder import Builder
+from arignote.ir.core import Op, Value, toposort
+from arignote.ir.diag import IRError
+from arignote.ir.opdef import OPS, OpDef
+from arignote.ir.types import (
+    DTYPES,
+    Dim,
+    DimLike,
+    TensorType,
+    is_differentiable,
+    is_float,
+    type_of,
+)
+
+Array = np.ndarray[Any, Any]
+Sample = tuple[tuple[Array, ...], dict[str, Any]]
+
+#: Attributes that hold dimensions of the result.
+DIM_ATTRS = ("shape", "size")
+
+
+# ---------------------------------------------------------------- samples
+def records() -> list[OpDef]:
+    """Every record that can be checked on its own: ops with regions are made of others."""
+    return [OPS[name] for name in sorted(OPS) if "region" not in OPS[name].traits]
+
+
+def as_dtype(x: Array, dtype: str) -> Array:
+    """A float64 sample in another dtype, spread over a few integers; others are left alone."""
+    if x.dtype != np.float64:
+        return x
+    if is_float(dtype):
+        return np.asarray(x.astype(DTYPES[dtype]))
+    if dtype == "bool":
+        return np.asarray(x > 0)
+    whole = np.rint(3 * x)
+    return np.asarray((np.abs(whole) if dtype[0] == "u" else whole).astype(DTYPES[dtype]))
+
+
+def samples(record: OpDef, dtype: str = "f64") -> Iterator[Sample]:
+    """The samples of a record with their floats in `dtype`, where the op takes them so."""
+    for arrays, attrs in record.samples():
+        inputs = tuple(as_dtype(np.asarray(x), dtype) for x in arrays)
+        try:
+            record.infer(*map(type_of, inputs), **attrs)
+        except IRError:
+            assert dtype != "f64", f"{record.name} rejects its own sample {inputs} {attrs}"
+            continue
+        yield inputs, attrs
+
+
+def describe(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> str:
+    """The call, for messages."""
+    types = ", ".join(str(type_of(x)) for x in arrays)
+    return f"{record.name}({types}) {dict(attrs)}"
+
+
+# ---------------------------------------------------------------- types
+def check_types(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> Array:
+    """`infer` says what `eval` returns, and `eval` leaves its arguments alone."""
+    call = describe(record, arrays, attrs)
+    before = [x.copy() for x in arrays]
+    out = record.eval(*arrays, **attrs)
+    assert isinstance(out, np.ndarray), f"{call}: eval returned {type(out).__name__}"
+    inferred = record.infer(*map(type_of, arrays), **attrs)
+    assert type_of(out) == inferred, f"{call}: inferred {inferred}, evaluated to {type_of(out)}"
+    for i, (old, new) in enumerate(zip(before, arrays, strict=True)):
+        assert old.tobytes() == new.tobytes(), f"{call}: eval changed operand {i}"
+    return out
+
+
+def check_symbolic(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> None:
+    """With symbols for sizes, in all operands or only some, `infer` says the same thing."""
+    call = describe(record, arrays, attrs)
+    types = [type_of(x) for x in arrays]
+    expected = record.infer(*types, **attrs)
+    own_dims = {k for k in DIM_ATTRS if isinstance(attrs.get(k), tuple)}
+    sizes = {d for x in arrays for d in x.shape} | {d for k in own_dims for d in attrs[k]}
+    symbol: dict[int, DimLike] = {d: Dim.symbol(f"n{d}") for d in sizes if d != 1}
+    env = {f"n{d}": d for d in sizes}
+
+    def symbolic(shape: Sequence[int]) -> tuple[DimLike, ...]:
+        return tuple(symbol.get(d, d) for d in shape)
+
+    masks = itertools.product((False, True), repeat=len(types)) if len(types) < 4 else ()
+    for mask, dims in itertools.product([*masks, (True,) * len(types)], (False, True)):
+        some = [
+            t.with_shape(symbolic(x.shape)) if m else t
+            for t, x, m in zip(types, arrays, mask, strict=True)
+        ]
+        own = {k: symbolic(v) if dims and k in own_dims else v for k, v in attrs.items()}
+        got = record.infer(*some, **own)
+        assert got.subs(env) == expected, f"{call}: {some} {own} gave {got}, not {expected}"
+
+
+# ---------------------------------------------------------------- evaluation of graphs
+def evaluate(roots: Sequence[Value], env: Mapping[Value, Array]) -> list[Array]:
+    """The values of `roots`, by the `eval` of every op on the way."""
+    known = dict(env)
+    for op in toposort(roots, stop=known):
+        known[op.result] = OPS[op.name].eval(*(known[v] for v in op.operands), **op.attrs)
+        assert type_of(known[op.result]) == op.result.type, f"{op} is {known[op.result]!r}"
+    return [known[v] for v in roots]
+
+
+def pull_back(
+    b: Builder, op: Op, ct: Value, record: OpDef | None = None
+) -> tuple[Value | None, ...]:
+    """The cotangents of an op's operands, in their shapes."""
+    record = record or OPS[op.name]
+    if record.vjp is None:
+        return (None,) * len(op.operands)
+    grads = record.vjp(b, ct, op.result, *op.operands, **op.attrs)
+    assert len(grads) == len(op.operands), f"{op.name}: {len(grads)} cotangents"
+    if "elementwise" in record.traits:
+        pairs = zip(grads, op.operands, strict=True)
+        grads = tuple(None if g is None else b.sum_to(g, v.shape) for g, v in pairs)
+    return tuple(grads)
+
+
+def derive(b: Builder, seeds: Mapping[Value, Value], wrt: Sequence[Value]) -> list[Value | None]:
+    """Reverse-mode derivation: the gradients of sum(seed * value) with respect to `wrt`."""
+    total: dict[Value, Value] = {}
+
+    def add(v: Value, ct: Value) -> None:
+        total[v] = b.add(total[v], ct) if v in total else ct
+
+    for v, ct in seeds.items():
+        add(v, ct)
+    for op in reversed(toposort(list(seeds), stop=wrt)):
+        if op.result in total:
+            for v, g in zip(op.operands, pull_back(b, op, total[op.result]), strict=True):
+                if g is not None:
+                    add(v, g)
+    return [total.get(v) for v in wrt]
+
+
+def params(arrays: Sequence[Array]) -> list[Value]:
+    """A parameter for each array."""
+    return [Value(type_of(x), f"x{i}") for i, x in enumerate(arrays)]
+
+
+# ---------------------------------------------------------------- gradients
+def _normal(rng: np.random.Generator, x: Array) -> Array:
+    return np.asarray(rng.normal(size=x.shape))
+
+
+def _slope(fn: Any, arrays: Sequence[Array], directions: Mapping[int, Array]) -> Any:
+    """The central difference of `fn` along `directions` of some of its arguments."""
+    eps = 1e-6
+
+    def at(step: float) -> Any:
+        return fn(
+            *(x + step * directions[i] if i in directions else x for i, x in enumerate(arrays))
+        )
+
+    return (at(eps) - at(-eps)) / (2 * eps)
+
+
+def check_vjp(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> None:
+    """`vjp` against central differences of `eval` in float64, in a random direction per operand;
+    operands that are not floats get no gradient."""
+    call = describe(record, arrays, attrs)
+    rng = np.random.default_rng(1)
+    out = np.asarray(record.eval(*arrays, **attrs))
+    b, xs = Builder(), params(arrays)
+    result = b.emit(record.name, *xs, **attrs)[0]
+    assert result.owner is not None
+    ct = Value(result.type, "ct")
+    grads = pull_back(b, result.owner, ct, record)
+    if not is_float(result.dtype):
+        assert all(g is None for g in grads), f"{call}: gradients through {result.dtype}"
+        return
+    weight = _normal(rng, out)
+    env = {**dict(zip(xs, arrays, strict=True)), ct: weight.astype(out.dtype)}
+    for i, (x, g) in enumerate(zip(xs, grads, strict=True)):
+        if not is_differentiable(x.dtype):
+            assert g is None, f"{call}: operand {i} is {x.dtype} and has a gradient"
+            continue
+        if g is None:
+            assert record.vjp is None, f"{call}: operand {i} has no gradient"
+            continue
+        assert g.type == x.type, f"{call}: the gradient of operand {i} is {g.type}"
+        value = evaluate([g], env)[0]
+        if x.type.size == 0 or not x.dtype == result.dtype == "f64":
+            continue  # nothing to vary, or too coarse for differences
+        direction = _normal(rng, arrays[i])
+
+        def along(*inputs: Array) -> Any:
+            return np.sum(weight * record.eval(*inputs, **attrs))
+
+        want = _slope(along, arrays, {i: direction})
+        got = np.sum(value * direction)
+        message = f"{call}: gradient of operand {i}"
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-7, err_msg=message)
+
+
+def check_second_order(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> None:
+    """The gradient of the gradient's IR against central differences of the gradient."""
+    call = describe(record, arrays, attrs)
+    rng = np.random.default_rng(2)
+    b, xs = Builder(), params(arrays)
+    result = b.emit(record.name, *xs, **attrs)[0]
+    assert result.owner is not None
+    if result.dtype != "f64" or any(is_float(x.dtype) and x.dtype != "f64" for x in xs):
+        return  # differences need f64
+    ct = Value(result.type, "ct")
+    grads = [g for g in pull_back(b, result.owner, ct, record) if g is not None]
+    wrt = [*[x for x in xs if is_float(x.dtype)], ct]
+    inputs = [*arrays, _normal(rng, np.zeros(result.shape))]
+    env = dict(zip([*xs, ct], inputs, strict=True))
+    weights = [Value(g.type, "w") for g in grads]
+    env |= {w: np.asarray(rng.normal(size=w.shape)) for w in weights}
+
+    def total(*values: Array) -> Any:
+        point = {**env, **dict(zip([*xs, ct], values, strict=True))}
+        outs = evaluate(grads, point)
+        return sum(float(np.sum(env[w] * o)) for w, o in zip(weights, outs, strict=True))
+
+    seeds: dict[Value, Value] = {}
+    for g, w in zip(grads, weights, strict=True):
+        seeds[g] = b.add(seeds[g], w) if g in seeds else w
+    seconds = derive(b, seeds, wrt)
+    for v, second in zip(wrt, seconds, strict=True):
+        i = [*xs, ct].index(v)
+        direction = _normal(rng, inputs[i])
+        want = _slope(total, inputs, {i: direction})
+        got = 0.0 if second is None else np.sum(evaluate([second], env)[0] * direction)
+        message = f"{call}: second derivative along {v.name}"
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6, err_msg=message)
+
+
+# ---------------------------------------------------------------- folds
+def check_fold(op: Op, env: Mapping[Value, Array], record: OpDef | None = None) -> Value | None:
+    """What `fold` makes of an op, if anything, has its type and its value."""
+    fold = (record or OPS[op.name]).fold
+    folded: Value | None = fold(Builder(), op) if fold is not None else None
+    if folded is None:
+        return None
+    assert folded.type == op.result.type, f"{op} of {op.result.type} folds to {folded.type}"
+    want, got = evaluate([op.result], env)[0], evaluate([folded], env)[0]
+    np.testing.assert_allclose(got, want, rtol=1e-12, err_msg=f"fold of {op!r} {op.attrs}")
+    return folded
+
+
+def fold_variants(
+    record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]
+) -> Iterator[tuple[Op, dict[Value, Array]]]:
+    """The op of a sample with an operand replaced by a constant, and with equal operands."""
+    numbers = (0, 1, 2, -1, 0.5)
+    for position in range(len(arrays)):
+        kind = arrays[position].dtype
+        for number in numbers if kind.kind in "f" else numbers[:4] if kind.kind == "i" else (0, 1):
+            for shape in {arrays[position].shape, ()} if attrs == {} else {arrays[position].shape}:
+                b, xs = Builder(), params(arrays)
+                filled = TensorType(xs[position].dtype, shape)
+                operands = [*xs[:position], b.full(number, filled), *xs[position + 1 :]]
+                try:
+                    result = b.emit(record.name, *operands, **attrs)[0]
+                except IRError:
+                    continue
+                assert result.owner is not None
+                yield result.owner, dict(zip(xs, arrays, strict=True))
+    if len(arrays) > 1 and arrays[-1].shape == arrays[-2].shape:
+        b, xs = Builder(), params(arrays)
+        try:
+            result = b.emit(record.name, *xs[:-1], xs[-2], **attrs)[0]
+        except IRError:
+            return
+        assert result.owner is not None
+        yield result.owner, dict(zip(xs, arrays, strict=True))
