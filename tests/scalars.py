@@ -97,9 +97,8 @@ def _dtype(x: Array) -> str:
 
 def _reduce(reducer: Any, x: Array, axes: Sequence[int], out: Array) -> None:
     kept = [a for a in range(x.ndim) if a not in axes]
-    rows = (
-        x.transpose(*kept, *axes).reshape(*out.shape, -1) if x.size else np.empty((*out.shape, 0))
-    )
+    count = math.prod(x.shape[a] for a in axes)
+    rows = x.transpose(*kept, *axes).reshape(*out.shape, count)
     for idx in places(out.shape):
         acc = reducer.init
         for j, value in enumerate(rows[idx]):
