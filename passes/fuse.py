@@ -14,40 +14,11 @@ from typing import ClassVar
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value, uses
 from arignote.ir.opdef import has_trait
+from arignote.ir.placement import host_scalars, is_contiguous_view
 from arignote.ir.types import DimLike
 from arignote.passes.base import Pass
 
 Shape = tuple[DimLike, ...]
-
-
-def host_scalars(func: Func) -> set[Value]:
-    """0-d values known on the host before any kernel runs: scalar parameters, constants, dimensions, and what
-    elementwise ops make of them."""
-    host = {p for p in func.params if p.ndim == 0}
-    for op in func.ops:
-        if (
-            op.name == "dim"
-            or (op.name == "const" and op.result.ndim == 0)
-            or (
-                all(r.ndim == 0 for r in op.results)
-                and (has_trait(op.name, "elementwise") or has_trait(op.name, "host"))
-                and all(v in host for v in op.operands)
-            )
-        ):
-            host.update(op.results)
-    return host
-
-
-def is_contiguous_view(op: Op) -> bool:
-    """Whether the result is the operand's memory, or a run of it: reshapes, and slices of step 1 of the first axis
-    that is not whole, behind axes of size 1."""
-    if op.name == "reshape":
-        return True
-    if op.name != "slice" or any(s != 1 for s in op.attrs["step"]):
-        return False
-    x, size = op.operands[0].shape, op.attrs["size"]
-    partial = [a for a in range(len(x)) if size[a] != x[a]]
-    return not partial or all(isinstance(d, int) and d == 1 for d in size[: partial[-1]])
 
 
 @dataclass(eq=False)

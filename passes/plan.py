@@ -21,9 +21,9 @@ from typing import Any, ClassVar
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value, uses
 from arignote.ir.opdef import has_trait
+from arignote.ir.placement import host_scalars, is_contiguous_view, storage
 from arignote.ir.types import DimLike
 from arignote.passes.base import Pass
-from arignote.passes.fuse import host_scalars, is_contiguous_view
 
 ALIGN = 64
 
@@ -41,13 +41,6 @@ class Plan(Pass):
         in_place = _in_place_updates(func)
         func = _reordered(func, in_place)
         return _Planner(func, in_place).result()
-
-
-def storage(value: Value, host: set[Value]) -> Value:
-    """The value whose memory `value` is: itself, or what it is a view of."""
-    while (op := value.owner) is not None and value not in host and is_contiguous_view(op):
-        value = op.operands[0]
-    return value
 
 
 def _owns_memory(value: Value, host: set[Value]) -> bool:

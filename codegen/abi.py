@@ -1,0 +1,121 @@
+"""The call contract between compiled code and Python, derived from the planned function alone.
+
+`main(params..., results..., states..., constants..., arena, status) -> code`. Tensors travel as DLPack tensors whose
+dtype, shape, strides and alignment the compiled code checks; 0-d parameters travel by value. `status` holds eight int64.
+Nothing here needs TVM, so a cached artefact is called without importing the compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from arignote.ir.bound import bound_dims, bound_symbols
+from arignote.ir.core import Func, Op, Value
+from arignote.ir.diag import Loc
+from arignote.ir.placement import host_scalars
+from arignote.ir.types import Dim, DimLike, TensorType
+
+OK, GROW_ARENA, BAD_INDEX, GUARD_FAILED, RESULT_SHAPE = range(5)
+STATUS_WORDS = 8
+
+
+@dataclass(frozen=True)
+class Check:
+    """A run-time check: that integers lie within an axis of `size` (-size .. size-1, as negative ones count back)."""
+
+    op: Op
+    value: Value
+    size: DimLike | Value
+    axis: int
+    loc: Loc | None
+
+    def message(self, index: int, size: int) -> str:
+        """What went wrong, in NumPy's words, with the user's line."""
+        text = f"index {index} is out of bounds for axis {self.axis} with size {size}"
+        if self.loc is None:
+            return text
+        source = self.loc.source()
+        return f"{text}\n  built at {self.loc}" + (f": {source}" if source else "")
+
+
+@dataclass(frozen=True)
+class Abi:
+    """Types of everything that crosses the boundary, and the tables that give meaning to status codes."""
+
+    params: tuple[TensorType, ...]
+    results: tuple[TensorType, ...]
+    states: tuple[tuple[str, TensorType], ...]
+    constants: tuple[np.ndarray, ...]
+    arena: int
+    checks: tuple[Check, ...]
+    guards: tuple[tuple[Op, DimLike], ...]
+    fresh: tuple[str, ...] = field(default=())
+
+    @property
+    def fresh_results(self) -> tuple[int, ...]:
+        """Results whose shape only the compiled code knows."""
+        return tuple(
+            i for i, t in enumerate(self.results)
+            if any(isinstance(d, Dim) and d.symbols() & set(self.fresh) for d in t.shape)
+        )  # fmt: skip
+
+
+def index_checks(op: Op) -> Iterator[Check]:
+    """The checks that must pass before `op` may run; for a fused op those of its region, on its operands."""
+    if op.name == "fused":
+        region = op.regions[0]
+        outer = dict(zip(region.params, op.operands, strict=True))
+        for inner in region.ops:
+            for c in index_checks(inner):
+                if c.value in outer:
+                    yield Check(op, outer[c.value], c.size, c.axis, c.loc or op.loc)
+        return
+    if op.name in ("gather", "scatter"):
+        first = 1 if op.name == "gather" else 2
+        for axis, index in enumerate(op.operands[first:]):
+            size = op.operands[0].shape[axis]
+            if not _in_range(index, size):
+                yield Check(op, index, size, axis, op.loc)
+    elif op.name == "check_index":
+        yield Check(op, op.operands[0], op.operands[1], 0, op.loc)
+    elif op.name == "check_indices":
+        if not _in_range(op.operands[0], op.attrs["size"]):
+            yield Check(op, op.operands[0], op.attrs["size"], int(op.attrs.get("axis", 0)), op.loc)
+
+
+def _in_range(index: Value, size: DimLike) -> bool:
+    """Whether the indices are known to be 0 .. size-1."""
+    op = index.owner
+    if op is None:
+        return False
+    if op.name == "iota":
+        return bool(op.attrs["shape"][op.attrs["axis"]] == size)
+    if op.name == "const" and isinstance(size, int):
+        value = op.attrs["value"]
+        return value.size == 0 or bool(-size <= value.min() and value.max() < size)
+    return op.name in ("cast", "broadcast", "reshape") and _in_range(op.operands[0], size)
+
+
+def abi_of(func: Func) -> Abi:
+    """The contract of a planned function."""
+    host = host_scalars(func)
+    constants, checks, guards, fresh = [], [], [], []
+    for op in func.ops:
+        if op.name == "const" and op.result not in host:
+            constants.append(np.ascontiguousarray(op.attrs["value"]))
+        checks.extend(index_checks(op))
+        guards.extend((op, d) for d, v in bound_dims(op) if isinstance(d, int))
+        fresh.extend(name for name, _ in bound_symbols(op))
+    return Abi(
+        tuple(p.type for p in func.params),
+        tuple(r.type for r in func.results),
+        tuple((s.name, s.value.type) for s in func.states),
+        tuple(constants),
+        int(func.attrs.get("arena", 0)),
+        tuple(checks),
+        tuple(guards),
+        tuple(dict.fromkeys(fresh)),
+    )

@@ -1,0 +1,305 @@
+"""Emission of loop nests as tirx statements: the small layer between the schedules and TVM.
+
+Kernels are private functions on raw pointers: flat buffers, explicit indices, explicit vector and parallel loops. No
+TVM schedule and no script is parsed, so a kernel costs about ten milliseconds, nearly all of it LLVM's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import ir as tvm_ir
+from tvm import tirx
+
+from arignote.codegen.mathcore import let_binder
+from arignote.ir.types import DTYPES, Dim, DimLike
+
+ZERO = tirx.const(0, "int64")
+
+
+def i64(value: int) -> Any:
+    """An int64 constant."""
+    return ZERO if value == 0 else tirx.const(value, "int64")
+
+
+def storage_dtype(dtype: str) -> str:
+    """The dtype of memory that holds an IR dtype: booleans are bytes."""
+    return "int8" if dtype == "bool" else DTYPES[dtype]
+
+
+def dim_expr(dim: DimLike, env: Mapping[str, Any]) -> Any:
+    """A dimension as an int64 expression over the variables in `env`."""
+    if not isinstance(dim, Dim):
+        return i64(dim)
+    total: Any = None
+    for monomial, coefficient in dim.terms:
+        term: Any = None
+        for symbol, power in monomial:
+            for _ in range(power):
+                term = env[symbol] if term is None else term * env[symbol]
+        if term is None:
+            term = i64(coefficient)
+        elif coefficient != 1:
+            term = term * i64(coefficient)
+        total = term if total is None else total + term
+    return total
+
+
+def is_const(x: Any, value: int | None = None) -> bool:
+    """Whether an expression is an integer constant (of that value)."""
+    return isinstance(x, tirx.IntImm) and (value is None or int(x.value) == value)
+
+
+def _is_load(x: Any) -> bool:
+    return isinstance(x, tvm_ir.expr.TensorLoad)
+
+
+def add(a: Any, b: Any) -> Any:
+    """a + b without adding zero."""
+    return b if is_const(a, 0) else a if is_const(b, 0) else a + b
+
+
+def mul(a: Any, b: Any) -> Any:
+    """a * b without multiplying by zero or one."""
+    if is_const(a, 0) or is_const(b, 0):
+        return ZERO
+    return b if is_const(a, 1) else a if is_const(b, 1) else a * b
+
+
+def floordiv(a: Any, b: Any) -> Any:
+    """The quotient of non-negative integers."""
+    if is_const(a) and is_const(b):
+        return i64(int(a.value) // int(b.value))
+    return a if is_const(b, 1) else tirx.truncdiv(a, b)
+
+
+def floormod(a: Any, b: Any) -> Any:
+    """The remainder of non-negative integers."""
+    if is_const(a) and is_const(b):
+        return i64(int(a.value) % int(b.value))
+    return ZERO if is_const(b, 1) else tirx.truncmod(a, b)
+
+
+def linear_index(idx: Sequence[Any], shape: Sequence[Any]) -> Any:
+    """The flat position of `idx` in a C-contiguous array; `shape` holds int64 expressions."""
+    out: Any = ZERO
+    for i, d in zip(idx, shape, strict=True):
+        out = add(mul(out, d), i)
+    return out
+
+
+class Buffer:
+    """Flat memory of one dtype: loads and stores by an int64 index; booleans are kept as bytes."""
+
+    def __init__(self, name: str, dtype: str, size: Any, scope: str = "") -> None:
+        self.dtype = dtype
+        self.var = tirx.decl_buffer((size,), storage_dtype(dtype), name=name, scope=scope)
+
+    def load(self, index: Any) -> Any:
+        """The element at `index`."""
+        value = tirx.BufferLoad(self.var, [index])
+        return tirx.NE(value, tirx.const(0, "int8")) if self.dtype == "bool" else value
+
+    def store(self, index: Any, value: Any) -> Any:
+        """A statement that writes `value`."""
+        if self.dtype == "bool":
+            value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
+        return tirx.BufferStore(self.var, value, [index])
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Where a value lies: a flat buffer and the element it starts at."""
+
+    buffer: Buffer
+    offset: Any
+    place: str  # values of one place are one memory
+
+    def address(self) -> Any:
+        """The pointer to pass to a kernel."""
+        if is_const(self.offset, 0):
+            return self.buffer.var.data
+        return tirx.address_of(tirx.BufferLoad(self.buffer.var, [self.offset]))
+
+
+def pointer_var(name: str, dtype: str) -> Any:
+    """A parameter that points to memory of an IR dtype."""
+    return tirx.Var(name, tvm_ir.PointerType(tvm_ir.PrimType(storage_dtype(dtype))))
+
+
+def scalar_var(name: str, dtype: str) -> Any:
+    """A scalar variable of an IR dtype."""
+    return tirx.Var(name, DTYPES[dtype])
+
+
+def as_stmt(stmts: Sequence[Any]) -> Any:
+    """Statements as one."""
+    return stmts[0] if len(stmts) == 1 else tirx.SeqStmt(list(stmts) or [tirx.Evaluate(tirx.const(0, "int32"))])
+
+
+class Emitter:
+    """Collects statements; loops and branches open nested lists."""
+
+    scratch = ""  # the storage scope of scratch memory: the stack; registers (`local`) on CUDA
+
+    def __init__(self) -> None:
+        self.stmts: list[Any] = []
+        self.names = 0
+        self.lane: tuple[Any, int, list[Any]] | None = None  # variable and width of the vector loop, its cells
+
+    def add(self, stmt: Any) -> None:
+        """Append a statement."""
+        self.stmts.append(stmt)
+
+    def lowered(self, build: Callable[[], Any]) -> Any:
+        """What `build` returns, with the temporaries of the functions it calls emitted before."""
+        with let_binder(lambda value: self.bind(value)):
+            return build()
+
+    def bind(self, value: Any, name: str = "t") -> Any:
+        """Name an expression, so that it is computed once.
+
+        TVM 0.27's analyzer substitutes pure bound values into their uses again, so a chain of n of them would cost
+        2**n. A value other than an index therefore goes through a cell of scratch memory, one per lane of the vector
+        loop around it, whose load the analyzer leaves alone and which LLVM keeps in a register.
+        """
+        if isinstance(value, (tirx.Var, tirx.IntImm, tirx.FloatImm)):
+            return value
+        self.names += 1
+        dtype = str(value.ty)
+        var = tirx.Var(f"{name}{self.names}", dtype)
+        if dtype not in ("int64", "bool") and not _is_load(value):
+            lane, width, cells = self.lane or (ZERO, 1, None)
+            cell = tirx.decl_buffer((i64(width),), dtype, name=f"cell{self.names}", scope=self.scratch)
+            (self.stmts if cells is None else cells).append(tirx.AllocBuffer(cell))
+            self.add(tirx.BufferStore(cell, value, [lane]))
+            value = tirx.BufferLoad(cell, [lane])
+        self.add(tirx.Bind(var, value))
+        return var
+
+    @contextmanager
+    def nested(self) -> Iterator[list[Any]]:
+        """Statements emitted inside go to the list that is yielded."""
+        outer, self.stmts = self.stmts, []
+        try:
+            yield self.stmts
+        finally:
+            self.stmts = outer
+
+    def loop(
+        self, extent: Any, body: Callable[[Any], None], kind: Any = tirx.ForKind.SERIAL, start: Any = ZERO
+    ) -> None:
+        """`for i in range(start, start + extent): body(i)`; nothing where the extent is 0, no loop where it is 1."""
+        if is_const(extent, 0):
+            return
+        if is_const(extent, 1) and kind != tirx.ForKind.PARALLEL:
+            body(start)
+            return
+        self.names += 1
+        var = tirx.Var(f"i{self.names}", "int64")
+        cells: list[Any] = []
+        if kind == tirx.ForKind.VECTORIZED:
+            self.lane = (var, int(extent.value), cells)
+        with self.nested() as stmts:
+            body(var)
+        if kind == tirx.ForKind.VECTORIZED:
+            self.lane = None
+        self.stmts += cells
+        if stmts:
+            self.add(tirx.For(var, start, extent, kind, as_stmt(stmts)))
+
+    def local(self, name: str, dtype: str, size: int) -> Buffer:
+        """Scratch memory of a kernel: `size` elements on the stack."""
+        self.names += 1
+        buffer = Buffer(f"{name}{self.names}", dtype, i64(size), self.scratch)
+        self.add(tirx.AllocBuffer(buffer.var))
+        return buffer
+
+    def when(self, condition: Any, body: Callable[[], None], otherwise: Callable[[], None] | None = None) -> None:
+        """`if condition: body() else: otherwise()`."""
+        with self.nested() as stmts:
+            body()
+        other = None
+        if otherwise is not None:
+            with self.nested() as else_stmts:
+                otherwise()
+            other = as_stmt(else_stmts)
+        self.add(tirx.IfThenElse(condition, as_stmt(stmts), other))
+
+    def vectors(self, n: Any, lanes: int, body: Callable[[Any, Any, int], None], unroll: int = 1) -> None:
+        """Cover 0..n-1 by vectors: `body(j, slot, width)` emits for elements j (a vector loop runs outside it).
+
+        `slot` is the position in accumulators of `unroll * lanes` elements. A remainder that is known is one narrower
+        vector, one that is not is a scalar loop.
+        """
+        def one(base: Any, offset: int, width: int) -> None:
+            if width == 1:
+                body(base, i64(offset), 1)
+                return
+            self.loop(
+                i64(width), lambda v: body(add(base, v), add(i64(offset), v), width), tirx.ForKind.VECTORIZED
+            )
+
+        if lanes == 1:
+            self.loop(n, lambda j: body(j, ZERO, 1))
+            return
+        wide = lanes * unroll
+        if not is_const(n):
+            whole = floordiv(n, i64(wide))
+
+            def blocks(i: Any) -> None:
+                for u in range(unroll):
+                    one(add(i * i64(wide), i64(u * lanes)), u * lanes, lanes)
+
+            self.loop(whole, blocks)
+            rest = self.bind(whole * i64(wide), "rest")
+            self.loop(n - rest, lambda j: body(add(rest, j), ZERO, 1))
+            return
+        size = int(n.value)
+        whole = size // wide
+
+        def block(i: Any) -> None:
+            for u in range(unroll):
+                one(add(mul(i, i64(wide)), i64(u * lanes)), u * lanes, lanes)
+
+        self.loop(i64(whole), block)
+        done = whole * wide
+        while size - done >= lanes:
+            one(i64(done), 0, lanes)
+            done += lanes
+        if size > done:
+            one(i64(done), 0, size - done)
+
+    def tasks(
+        self, extent: Any, threads: int, body: Callable[[Any], None], prologue: Callable[[], None] | None = None
+    ) -> None:
+        """`body(i)` for i in 0..extent-1, in `threads` contiguous parts that run at the same time, each begun by
+        `prologue`."""
+        if threads <= 1 or is_const(extent, 1):
+            if prologue is not None:
+                prologue()
+            self.loop(extent, body)
+            return
+        count = i64(threads)
+
+        def part(t: Any) -> None:
+            if prologue is not None:
+                prologue()
+            low = self.bind(floordiv(t * extent, count), "low")
+            high = self.bind(floordiv((t + i64(1)) * extent, count), "high")
+            self.loop(high - low, body, start=low)
+
+        self.loop(count, part, tirx.ForKind.PARALLEL)
+
+
+def private_function(params: Sequence[Any], buffers: Mapping[Any, Any], body: Sequence[Any]) -> Any:
+    """A private PrimFunc: `buffers` maps a pointer parameter to the Buffer declared on it.
+
+    Each memory is passed through one pointer only, so the pointers are declared free of aliases.
+    """
+    decls = [tirx.DeclBuffer(b.var, data=p) for p, b in buffers.items()]
+    func = tirx.PrimFunc(list(params), as_stmt([*decls, *body]))
+    return func.with_attrs({"tirx.noalias": True})

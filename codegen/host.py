@@ -1,0 +1,336 @@
+"""The host function: one public `main` that runs a planned function from start to end.
+
+It binds dimensions, computes host scalars, checks guards and sizes, and then calls one private kernel after the other
+on raw pointers into the arguments and the workspace. Nothing is written before the scalar checks have passed, and
+shared variables are written last, so a call that fails leaves them as they were.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tvm
+from tvm import ir as tvm_ir
+from tvm import tirx
+
+from arignote.codegen import abi as codes
+from arignote.codegen.abi import Abi, abi_of, index_checks
+from arignote.codegen.emit import (
+    ZERO, Buffer, Emitter, Pointer, add, as_stmt, dim_expr, i64, is_const, linear_index, scalar_var, storage_dtype,
+)  # fmt: skip
+from arignote.codegen.kernels import Kernel
+from arignote.codegen.library import LIBRARY, range_check
+from arignote.codegen.scalar import K
+from arignote.codegen.schedules import build_kernel
+from arignote.codegen.target import Target
+from arignote.ir.bound import bound_positions
+from arignote.ir.core import Func, Op, Value
+from arignote.ir.diag import Diagnostic, IRError
+from arignote.ir.opdef import OPS
+from arignote.ir.placement import host_scalars, is_contiguous_view
+from arignote.ir.types import Dim, DimLike, TensorType
+
+ALIGN = 64
+
+
+class UnsupportedError(IRError):
+    """What the code generator cannot lower; the message names the op and the user's line."""
+
+
+class HostEmitter(Emitter):
+    """Emits `main` and the kernels that it calls."""
+
+    def __init__(self, func: Func, target: Target) -> None:
+        super().__init__()
+        self.func, self.target = func, target
+        self.abi: Abi = abi_of(func)
+        self.host = host_scalars(func)
+        self.env: dict[str, Any] = {}
+        self.scalars: dict[Value, Any] = {}
+        self.pointers: dict[Value, Pointer] = {}
+        self.flats: dict[str, Buffer] = {}
+        self.args: list[Any] = []
+        self.functions: dict[Any, Any] = {}
+        self.known: dict[str, tuple[Any, Any]] = {}  # kernel text -> (global variable, Kernel)
+        self.check_ids = {(c.op, c.value, c.axis): n for n, c in reversed(list(enumerate(self.abi.checks)))}
+        self.guard_ids = {(id(op), str(d)): n for n, (op, d) in enumerate(self.abi.guards)}
+        self.status: Buffer | None = None
+
+    # -- arguments --------------------------------------------------------------------------------------------------
+
+    def _tensor_arg(self, name: str, type: TensorType, align: int, place: str) -> Pointer:
+        shape = tuple(self._dim_var(d) for d in type.shape)
+        var = tirx.decl_buffer(shape, storage_dtype(type.dtype), name=name, data_alignment=align)
+        self.args.append(var)
+        return self._flat(var.data, type.dtype, type.size, place)
+
+    def _dim_var(self, d: DimLike) -> Any:
+        if isinstance(d, Dim) and len(d.symbols()) == 1:
+            (s,) = d.symbols()
+            if d == Dim.symbol(s) and s not in self.env and s not in self.abi.fresh:
+                self.env[s] = tirx.Var(s.replace(".", "_"), "int64")
+        if isinstance(d, Dim) and not d.symbols() <= self.env.keys():
+            self.names += 1
+            return tirx.Var(f"result_dim{self.names}", "int64")  # checked once the symbol is known
+        return dim_expr(d, self.env)
+
+    def _flat(self, data: Any, dtype: str, size: DimLike, place: str) -> Pointer:
+        known = isinstance(size, int) or size.symbols() <= self.env.keys()
+        self.names += 1
+        extent = dim_expr(size, self.env) if known else tirx.Var(f"extent{self.names}", "int64")
+        buffer = Buffer(f"flat{self.names}", dtype, extent if known else i64(1))
+        self.add(tirx.DeclBuffer(buffer.var, data=data))
+        return Pointer(buffer, ZERO, place)
+
+    def build(self) -> tvm.IRModule:
+        """The module with `main` and its kernels."""
+        f = self.func
+        # Symbols are bound by the first shape that is that symbol alone.
+        for t in (*(p.type for p in f.params), *(s.value.type for s in f.states)):
+            for d in t.shape:
+                self._dim_var(d)
+        bound = set(self.env)
+        for i, p in enumerate(f.params):
+            if p.ndim == 0:
+                self.scalars[p] = scalar_var(f"p{i}", p.dtype)
+                self.args.append(self.scalars[p])
+            else:
+                self.pointers[p] = self._tensor_arg(f"p{i}", p.type, p.type.itemsize, f"param.{i}")
+        results = [
+            self._tensor_arg(f"r{i}", r.type, r.type.itemsize, f"out.{i}") for i, r in enumerate(f.results)
+        ]
+        places = {f"out.{i}": p for i, p in enumerate(results)}
+        for s in f.states:
+            pointer = self._tensor_arg(f"s{len(self.args)}", s.value.type, ALIGN, f"state.{s.name}")
+            places[f"state.{s.name}"] = self.pointers[s.value] = pointer
+        constants = [op.result for op in f.ops if op.name == "const" and op.result not in self.host]
+        for i, c in enumerate(constants):
+            self.pointers[c] = self._tensor_arg(f"c{i}", c.type, ALIGN, f"const.{i}")
+        self.capacity = tirx.Var("capacity", "int64")
+        arena = tirx.decl_buffer((self.capacity,), "int8", name="arena", data_alignment=ALIGN)
+        status = tirx.decl_buffer((codes.STATUS_WORDS,), "int64", name="status", data_alignment=8)
+        self.args += [arena, status]
+        self.arena = arena
+        self.status = Buffer("status_words", "i64", i64(codes.STATUS_WORDS))
+        self.add(tirx.DeclBuffer(self.status.var, data=status.data))
+        self.places = places
+        missing = [s for d in self._symbols() for s in [d] if s not in bound and s not in self.abi.fresh]
+        if missing:
+            raise UnsupportedError(f"dimension {missing[0]} of @{f.name} is not the size of any argument")
+        self._prologue()
+        for op in f.ops:
+            if not all(r in self.host for r in op.results) and op.name != "const":
+                self._op(op)
+        self.add(tirx.Return(tirx.const(codes.OK, "int32")))
+        main = tirx.PrimFunc(self.args, as_stmt(self.stmts)).with_attrs({"global_symbol": "main"})
+        return tvm.IRModule({**self.functions, tvm_ir.GlobalVar("main"): main})
+
+    def _symbols(self) -> list[str]:
+        values = [*self.func.params, *(s.value for s in self.func.states)]
+        values += [r for op in self.func.ops for r in op.results]
+        return sorted({s for v in values for d in v.shape if isinstance(d, Dim) for s in d.symbols()})
+
+    # -- scalars, guards, sizes -------------------------------------------------------------------------------------
+
+    def fail(self, code: int, *words: Any) -> None:
+        """Return `code`; `words` go to the status from word 1 on."""
+        assert self.status is not None
+        for i, w in enumerate(words):
+            self.add(self.status.store(i64(i + 1), w))
+        self.add(tirx.Return(tirx.const(code, "int32")))
+
+    def _prologue(self) -> None:
+        for s in self.func.states:
+            if s.value in self.host:
+                self.scalars[s.value] = self.bind(self.pointers[s.value].buffer.load(ZERO), "state")
+        for op in self.func.ops:
+            if op.results and all(r in self.host for r in op.results):
+                self._host_op(op)
+            self._bind_dims(op)
+        self._check_result_shapes()
+        self._slots()
+
+    def _host_op(self, op: Op) -> None:
+        if op.name == "const":
+            out = K.const(op.attrs["value"][()], op.result.dtype)
+        elif op.name == "dim":
+            out = self.dim(op.operands[0].shape[op.attrs["axis"]])
+        elif op.name == "check_index":
+            i, n = (self.scalars[v] for v in op.operands)
+            number = self.check_ids[op, op.operands[0], 0]
+            bad = tirx.Or(tirx.LT(i, -n), tirx.GE(i, n))
+            self.when(bad, lambda: self.fail(codes.BAD_INDEX, i64(number), i, n))
+            out = tirx.Select(tirx.LT(i, ZERO), i + n, i)
+        else:
+            lower: Any = OPS[op.name].lower
+            attrs = {k: v for k, v in op.attrs.items() if k != "mem"}
+            xs = [self.scalars[v] for v in op.operands]
+            out = self.lowered(lambda: lower(K, *xs, **attrs))
+        self.scalars[op.result] = self.bind(out, "h")
+
+    def _bind_dims(self, op: Op) -> None:
+        for attr, _, position, scalar in bound_positions(op):
+            if attr == "start":
+                continue
+            dim = op.attrs[attr][position]
+            if scalar not in self.scalars:
+                note = "give the size as an argument, or compute it from shapes and integer arguments"
+                raise UnsupportedError(
+                    Diagnostic(f"{op.name}: a size that depends on computed data is not supported", loc=op.loc,
+                               notes=(note,))
+                )  # fmt: skip
+            value = K.cast(self.scalars[scalar], "i64")
+            if isinstance(dim, int):
+                number = self.guard_ids[id(op), str(dim)]
+                self.when(
+                    tirx.NE(value, i64(dim)), lambda v=value, n=number: self.fail(codes.GUARD_FAILED, i64(n), v)  # type: ignore[misc]
+                )
+            elif (symbol := str(dim)) not in self.env and dim == Dim.symbol(symbol):
+                self.env[symbol] = self.bind(value, "n")
+
+    def _check_result_shapes(self) -> None:
+        if not self.abi.fresh_results:
+            return
+        first = len(self.func.params)
+        for i in self.abi.fresh_results:
+            have = self.args[first + i].shape
+            for d, h in zip(self.abi.results[i].shape, have, strict=True):
+                if isinstance(d, Dim):
+                    want = self.dim(d)
+                    words = [self.env[s] for s in self.abi.fresh]
+                    self.when(tirx.NE(h, want), lambda w=words: self.fail(codes.RESULT_SHAPE, *w))  # type: ignore[misc]
+
+    def _slots(self) -> None:
+        """Offsets of workspace blocks of symbolic size, behind the planned part."""
+        self.slot_offsets: list[Any] = []
+        end: Any = i64(self.abi.arena)
+        for nbytes in self.func.attrs.get("slots", ()):
+            self.slot_offsets.append(end)
+            rounded = tirx.truncdiv(self.dim(nbytes) + i64(ALIGN - 1), i64(ALIGN)) * i64(ALIGN)
+            end = self.bind(end + rounded, "end")
+        if self.slot_offsets:
+            self.when(tirx.LT(self.capacity, end), lambda: self.fail(codes.GROW_ARENA, end))
+
+    def dim(self, d: DimLike) -> Any:
+        """A dimension as an expression."""
+        return dim_expr(d, self.env)
+
+    def scalar(self, v: Value) -> Any:
+        """A 0-d value: known on the host, or read from memory."""
+        if v in self.scalars:
+            return self.scalars[v]
+        p = self.pointer(v)
+        return self.bind(p.buffer.load(p.offset), "m")
+
+    # -- memory -----------------------------------------------------------------------------------------------------
+
+    def pointer(self, v: Value) -> Pointer:
+        """Where a tensor lies."""
+        if v in self.pointers:
+            return self.pointers[v]
+        op = v.owner
+        assert op is not None, f"{v!r} has no memory"
+        mem: str = op.attrs["mem"][v.owner.results.index(v)]
+        if mem == "view":
+            base = self.pointer(op.operands[0])
+            offset = self._view_offset(op, base)
+            place = base.place if offset is base.offset else f"{base.place}[{offset}]"
+            self.pointers[v] = Pointer(base.buffer, offset, place)
+        elif mem in self.places:
+            base = self.places[mem]
+            if base.buffer.dtype == v.dtype:
+                self.pointers[v] = Pointer(base.buffer, ZERO, mem)
+            else:
+                self.pointers[v] = self._flat(base.buffer.var.data, v.dtype, v.type.size, mem)
+        else:
+            self.pointers[v] = self._workspace(mem, v)
+        return self.pointers[v]
+
+    def _workspace(self, mem: str, v: Value) -> Pointer:
+        kind, _, number = mem.replace("+", ".").partition(".")
+        offset = i64(int(number)) if kind == "arena" else self.slot_offsets[int(number)]
+        buffer = self.flats.get(v.dtype)
+        if buffer is None:
+            buffer = self.flats[v.dtype] = Buffer(f"arena_{v.dtype}", v.dtype, self.capacity)
+            self.add(tirx.DeclBuffer(buffer.var, data=self.arena.data))
+        size = i64(v.type.itemsize)
+        elements = i64(int(number) // v.type.itemsize) if kind == "arena" else tirx.truncdiv(offset, size)
+        return Pointer(buffer, elements, mem)
+
+    def _view_offset(self, op: Op, base: Pointer) -> Any:
+        if op.name == "reshape":
+            return base.offset
+        starts = list(map(self.dim, op.attrs["start"]))
+        for attr, _, position, scalar in bound_positions(op):
+            if attr == "start":
+                starts[position] = K.cast(self.scalar(scalar), "i64")
+        shape = [self.dim(d) for d in op.operands[0].shape]
+        return self.bind(add(base.offset, linear_index(starts, shape)), "at")
+
+    # -- ops --------------------------------------------------------------------------------------------------------
+
+    def _op(self, op: Op) -> None:
+        if is_contiguous_view(op):
+            return
+        for check in index_checks(op):
+            number = self.check_ids[op, check.value, check.axis]
+            if check.value in self.scalars:
+                continue
+            assert not isinstance(check.size, Value)
+            range_check(self, check.value, self.dim(check.size), number)
+        if any(isinstance(r.type.size, int) and r.type.size == 0 for r in op.results) and len(op.results) == 1:
+            return
+        if op.name == "fused":
+            self._kernel(op)
+        elif op.name in LIBRARY:
+            LIBRARY[op.name](self, op)
+        else:
+            raise UnsupportedError(Diagnostic(f"{op.name} has no lowering for {self.target.kind}", loc=op.loc))
+
+    def _kernel(self, op: Op) -> None:
+        by_value = frozenset(i for i, v in enumerate(op.operands) if v in self.scalars)
+        outs = [self.pointer(r) for r in op.results]
+        ins = {i: self.pointer(v) for i, v in enumerate(op.operands) if i not in by_value}
+        alias: dict[int, int] = {}
+        for k, out in enumerate(outs):
+            alias.update((k, i) for i, p in ins.items() if p.place == out.place)
+        key = self._kernel_key(op, by_value, alias)
+        if key not in self.known:
+            kernel = build_kernel(op, self.target, by_value, alias)
+            self.known[key] = (self.define(f"k{len(self.known)}_{op.attrs['kind']}", kernel.func), kernel)
+        gv, kernel = self.known[key]
+        self.call(gv, kernel, op, ins, outs)
+
+    def _kernel_key(self, op: Op, by_value: frozenset[int], alias: dict[int, int]) -> str:
+        region = op.regions[0]
+        ids = {p: f"p{i}" for i, p in enumerate(region.params)}
+        lines = [f"{op.attrs['kind']} {op.attrs['axes']} {sorted(by_value)} {sorted(alias.items())}"]
+        lines += [str(p.type) for p in region.params]
+        for inner in region.ops:
+            ids.update((r, f"v{len(ids)}") for r in inner.results)
+            attrs = {
+                k: (v.dtype.str, v.shape, v.tobytes()) if hasattr(v, "tobytes") else v
+                for k, v in sorted(inner.attrs.items())
+            }
+            lines.append(f"{inner.name} {[ids[v] for v in inner.operands]} {attrs} {inner.results[0].type}")
+        lines.append(str([ids[v] for v in region.yields]))
+        return "\n".join(lines)
+
+    def define(self, name: str, func: Any) -> Any:
+        """Add a private function to the module; returns its global variable."""
+        gv = tvm_ir.GlobalVar(name)
+        self.functions[gv] = func
+        return gv
+
+    def call(self, gv: Any, kernel: Kernel, op: Op, ins: dict[int, Pointer], outs: list[Pointer]) -> None:
+        """Call a kernel of a fused op."""
+        args = [
+            self.scalars[op.operands[i]] if i in kernel.by_value else ins[i].address() for i in kernel.inputs
+        ]
+        args += [outs[k].address() for k in kernel.outputs]
+        args += [self.env[s] for s in kernel.symbols]
+        self.invoke(gv, args)
+
+    def invoke(self, gv: Any, args: list[Any]) -> None:
+        """A call statement."""
+        self.add(tirx.Evaluate(tvm_ir.Call(gv, args, ret_ty=tvm_ir.PrimType("void"))))

@@ -1,0 +1,337 @@
+"""Fused ops as scalar code: the values of a kernel at an index, whatever the loops around it.
+
+The schedules in `schedules.py` put loops around it; this file knows shapes, broadcasting and what to compute once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import tirx
+
+from arignote.codegen.emit import (
+    ZERO, Buffer, Emitter, add, dim_expr, floordiv, floormod, i64, is_const, linear_index, mul,
+    pointer_var, private_function, scalar_var,
+)  # fmt: skip
+from arignote.codegen.scalar import K
+from arignote.codegen.target import Target
+from arignote.ir.core import Op, Value
+from arignote.ir.opdef import OPS, Reducer, has_trait
+from arignote.ir.types import DimLike, dim_symbols, prod_dims
+
+Shape = tuple[DimLike, ...]
+COSTLY = frozenset(
+    "exp exp2 expm1 log log2 log10 log1p tanh sigmoid softplus sin cos tan arcsin arccos arctan arctan2 sinh cosh"
+    " arcsinh arccosh arctanh erf erfc pow div sqrt mod floordiv".split()
+)
+PARALLEL_NS = 15_000.0  # below this estimate a second thread costs more than it brings
+ROW_BUFFER_BYTES = 64 * 1024
+CUDA_THREADS = 256
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A private function and how to call it: pointers of `inputs` (or values, where `by_value`), of the outputs that
+    are not written over an input (`alias`: output -> input), then the `symbols`."""
+
+    func: Any
+    inputs: tuple[int, ...]
+    by_value: frozenset[int]
+    outputs: tuple[int, ...]
+    symbols: tuple[str, ...]
+
+
+def flattened(op: Op) -> tuple[Shape, tuple[int, ...], dict[Value, Shape]]:
+    """The iteration space, the reduced axes and the shape of each value, with axes joined where all operands allow."""
+    region, axes = op.regions[0], tuple(op.attrs["axes"])
+    values = [*region.params, *(r for o in region.ops for r in o.results)]
+    reductions = [o for o in region.ops if has_trait(o.name, "reduction")]
+    domain = reductions[0].operands[0].shape if reductions else region.yields[0].shape
+    shapes = {v: v.shape for v in values}
+    indexed = any(has_trait(o.name, "index") and not (o.name == "broadcast" and o.operands[0].ndim == 0)
+                  and o.name != "reshape" for o in region.ops)  # fmt: skip
+    n = len(domain)
+    if indexed or n <= 1:
+        return domain, axes, shapes
+    if not axes:
+        padded = {v: (1,) * (n - v.ndim) + v.shape for v in values if v.ndim}
+        groups = [[0]]
+        for a in range(1, n):
+            b = a - 1
+            same = all((s[a] == domain[a]) == (s[b] == domain[b]) or domain[a] == 1 or domain[b] == 1
+                       for s in padded.values())  # fmt: skip
+            if same:
+                groups[-1].append(a)
+            else:
+                groups.append([a])
+        joined = tuple(prod_dims(domain[a] for a in g) for g in groups)
+        shapes = {
+            v: tuple(prod_dims(padded[v][a] for a in g) for g in groups) if v in padded else () for v in values
+        }
+        return joined, axes, shapes
+    kept = tuple(a for a in range(n) if a not in axes)
+    row, row1 = tuple(domain[a] for a in kept), tuple(1 if a in axes else d for a, d in enumerate(domain))
+    trailing = axes == tuple(range(len(kept), n))
+    if not trailing or any(s not in (domain, row, row1, ()) for s in shapes.values()) or row in (domain, row1) and kept:
+        return domain, axes, shapes
+    k, r = prod_dims(row), prod_dims(domain[a] for a in axes)
+    if not kept:
+        table: dict[Shape, Shape] = {domain: (r,), row1: (1,), (): ()}
+        return (r,), (0,), {v: table[s] for v, s in shapes.items()}
+    table = {domain: (k, r), row: (k,), row1: (k, 1), (): ()}
+    return (k, r), (1,), {v: table[s] for v, s in shapes.items()}
+
+
+class KernelEmitter(Emitter):
+    """Emits one fused op for a target."""
+
+    def __init__(self, op: Op, target: Target, by_value: frozenset[int], alias: dict[int, int]) -> None:
+        super().__init__()
+        self.op, self.target, self.alias = op, target, alias
+        self.region = op.regions[0]
+        self.domain, self.axes, self.shapes = flattened(op)
+        self.kept = tuple(a for a in range(len(self.domain)) if a not in self.axes)
+        types = [*op.operands, *op.results, *(r for o in self.region.ops for r in o.results)]
+        self.symbols = tuple(sorted(dim_symbols(d for v in types for d in v.shape)))
+        self.env = {s: tirx.Var(s, "int64") for s in self.symbols}
+        self.params: list[Any] = []
+        self.buffers: dict[Value, Buffer] = {}
+        self.decls: dict[Any, Buffer] = {}
+        self.scalars: dict[Value, Any] = {}
+        self.by_value = by_value
+        self.memos: list[dict[Any, Any]] = [{}]
+        self.rows: dict[Value, Any] = {}  # values per row that are known now: reductions
+        self.cache: dict[Value, Buffer] = {}  # row buffers
+        self.level: dict[Value, int] = {}
+        for i, p in enumerate(self.region.params):
+            if i in by_value:
+                self.scalars[p] = scalar_var(f"a{i}", p.dtype)
+                self.params.append(self.scalars[p])
+            else:
+                self.buffers[p] = self._pointer(f"a{i}", p)
+        self.outputs: list[Buffer] = []
+        for i, y in enumerate(self.region.yields):
+            if i in alias and self.region.params[alias[i]].dtype == y.dtype:
+                self.outputs.append(self.buffers[self.region.params[alias[i]]])
+            else:
+                self.outputs.append(self._pointer(f"o{i}", y))
+        self.lanes = self._lanes()
+        self.scratch = "local" if target.kind == "cuda" else ""
+        self._levels()
+
+    def _pointer(self, name: str, v: Value) -> Buffer:
+        var = pointer_var(name, v.dtype)
+        size = dim_expr(prod_dims(self.shapes[v]), self.env)
+        buffer = Buffer(name + "_b", v.dtype, size)
+        self.params.append(var)
+        self.decls[var] = buffer
+        return buffer
+
+    def _lanes(self) -> int:
+        widest = max((v.type.itemsize for v in self.shapes if v.ndim and v.dtype != "i64"), default=8)
+        return self.target.lanes(min(widest, 8))
+
+    def kernel(self) -> Kernel:
+        """The function made of what a schedule has emitted."""
+        for s in self.symbols:
+            self.params.append(self.env[s])
+        func = private_function(self.params, self.decls, self.stmts)
+        fresh = tuple(i for i, b in enumerate(self.outputs) if b not in self.buffers.values())
+        return Kernel(func, tuple(range(len(self.region.params))), self.by_value, fresh, self.symbols)
+
+    # -- values -----------------------------------------------------------------------------------------------------
+
+    def dim(self, d: DimLike) -> Any:
+        return dim_expr(d, self.env)
+
+    def _levels(self) -> None:
+        for p in self.region.params:
+            self.level[p] = 0
+        for o in self.region.ops:
+            depth = max((self.level[v] for v in o.operands), default=0) + has_trait(o.name, "reduction")
+            self.level.update((r, depth) for r in o.results)
+
+    def value(self, v: Value, idx: tuple[Any, ...]) -> Any:
+        """The scalar of `v` at `idx` (over v's own shape), computed once per loop body."""
+        if v in self.rows:
+            return self.rows[v]
+        if v in self.scalars:
+            return self.scalars[v]
+        key = (v, tuple(map(id, idx)))
+        for memo in reversed(self.memos):
+            if key in memo:
+                return memo[key][1]
+        out = self._compute(v, idx)
+        self.memos[-1][key] = (idx, out)  # keeps idx alive, whose identity is the key
+        return out
+
+    def _compute(self, v: Value, idx: tuple[Any, ...]) -> Any:
+        if v in self.buffers:
+            return self.bind(self.buffers[v].load(self.flat(v, idx)), "x")
+        if v in self.cache and self.shapes[v] == self.domain and all(a is b for a, b in zip(idx, self.here, strict=True)):
+            return self.bind(self.cache[v].load(self.flat_inner(idx)), "c")
+        op = v.owner
+        assert op is not None
+        if op.name == "const":
+            return K.const(op.attrs["value"][()], v.dtype)
+        record = OPS[op.name]
+        lower: Any = record.lower
+        if op.name == "reshape":
+            return self.value(op.operands[0], self._row_reshape(op, idx))
+        if "elementwise" in record.traits or op.name == "broadcast":
+            xs = [self.value(x, self.operand_index(x, v, idx)) for x in op.operands[: 1 if op.name == "broadcast" else None]]
+            if op.name == "broadcast":
+                return xs[0]
+            return self.bind(self.lowered(lambda: lower(K, *xs, **self._attrs(op))), "t")
+        if "index" in record.traits:
+            reads = [_Read(self, x) for x in op.operands]
+            return self.bind(self.lowered(lambda: lower(K, idx, *reads, **self._attrs(op))), "r")
+        raise AssertionError(f"{op.name} is not a scalar op")
+
+    def _attrs(self, op: Op) -> dict[str, Any]:
+        """Attributes with dimensions as expressions where they are symbolic."""
+
+        def convert(a: Any) -> Any:
+            if isinstance(a, tuple):
+                return tuple(convert(x) for x in a)
+            return self.dim(a) if type(a).__name__ == "Dim" else a
+
+        return {k: convert(a) for k, a in op.attrs.items() if k != "mem"}
+
+    def operand_index(self, x: Value, v: Value, idx: tuple[Any, ...]) -> tuple[Any, ...]:
+        shape = self.shapes[x]
+        lead = len(idx) - len(shape)
+        return tuple(ZERO if d == 1 else idx[a + lead] for a, d in enumerate(shape))
+
+    def _row_reshape(self, op: Op, idx: tuple[Any, ...]) -> tuple[Any, ...]:
+        source, target = self.shapes[op.operands[0]], self.shapes[op.result]
+        if source == target:
+            return idx
+        if len(target) == len(self.domain):  # [n,1] from [n]
+            return tuple(idx[a] for a in self.kept)
+        out: list[Any] = [ZERO] * len(self.domain)
+        for a, i in zip(self.kept, idx, strict=True):
+            out[a] = i
+        return tuple(out)
+
+    def flat(self, v: Value, idx: tuple[Any, ...]) -> Any:
+        shape = self.shapes[v]
+        if not shape:
+            return ZERO
+        return linear_index(idx, [self.dim(d) for d in shape])
+
+    def flat_inner(self, idx: tuple[Any, ...]) -> Any:
+        return linear_index([idx[a] for a in self.axes], [self.dim(self.domain[a]) for a in self.axes])
+
+    def at(self, outer: dict[int, Any]) -> tuple[Any, ...]:
+        """The domain index out of loop variables per axis; axes of extent 1 are at 0."""
+        return tuple(ZERO if d == 1 else outer[a] for a, d in enumerate(self.domain))
+
+    def threads(self) -> int:
+        """Threads worth using, by an estimate of the kernel's time."""
+        size = prod_dims(self.domain)
+        if self.target.kind != "cpu" or self.target.threads <= 1:
+            return 1
+        if not isinstance(size, int):
+            return self.target.threads
+        costly = sum(o.name in COSTLY for o in self.region.ops)
+        cheap = len(self.region.ops) - costly + len(self.params)
+        per_element = 0.03 * cheap + 0.25 * costly
+        return self.target.threads if size * per_element * (16 / max(self.lanes, 1)) > PARALLEL_NS else 1
+
+    def store_all(self, yields: list[int], idx: Callable[[Value], tuple[Any, ...]]) -> None:
+        """Compute every output, then store: an output may be written over an operand of another."""
+        ready = [(i, idx(self.region.yields[i])) for i in yields]
+        values = [self.value(self.region.yields[i], at) for i, at in ready]
+        for (i, at), x in zip(ready, values, strict=True):
+            self.add(self.outputs[i].store(self.flat(self.region.yields[i], at), x))
+
+    # -- schedules --------------------------------------------------------------------------------------------------
+
+    def outer(
+        self,
+        axes: tuple[int, ...],
+        body: Callable[[dict[int, Any]], None],
+        threads: int,
+        prologue: Callable[[], None] | None = None,
+    ) -> None:
+        """Loops over `axes`, the first one cut into parts, each begun by `prologue`; on CUDA one thread per point."""
+        if self.target.kind == "cuda":
+            self._cuda_threads(axes, body, prologue)
+            return
+        axes = tuple(a for a in axes if self.domain[a] != 1)
+
+        def go(rest: tuple[int, ...], known: dict[int, Any]) -> None:
+            if not rest:
+                self.memos.append({})
+                body(known)
+                self.memos.pop()
+                return
+            extent = self.dim(self.domain[rest[0]])
+            if len(rest) == len(axes):
+                self.tasks(extent, threads, lambda i: go(rest[1:], {**known, rest[0]: i}), prologue)
+            else:
+                self.loop(extent, lambda i: go(rest[1:], {**known, rest[0]: i}))
+
+        if not axes and prologue is not None:
+            prologue()
+        go(axes, {})
+
+    def _cuda_threads(
+        self, axes: tuple[int, ...], body: Callable[[dict[int, Any]], None], prologue: Callable[[], None] | None
+    ) -> None:
+        total = self.dim(prod_dims(self.domain[a] for a in axes))
+        block = tirx.IterVar(None, tirx.Var("block", "int64"), 1, "blockIdx.x")
+        thread = tirx.IterVar(None, tirx.Var("thread", "int64"), 1, "threadIdx.x")
+        blocks = floordiv(add(total, i64(CUDA_THREADS - 1)), i64(CUDA_THREADS))
+
+        def point() -> None:
+            if prologue is not None:
+                prologue()
+            rest: Any = block.var * i64(CUDA_THREADS) + thread.var
+            known: dict[int, Any] = {}
+            for a in reversed(axes):
+                extent = self.dim(self.domain[a])
+                known[a] = self.bind(floormod(rest, extent), "p")
+                rest = self.bind(floordiv(rest, extent), "q")
+            self.memos.append({})
+            body(known)
+            self.memos.pop()
+
+        with self.nested() as stmts:
+            self.when(tirx.LT(block.var * i64(CUDA_THREADS) + thread.var, total), point)
+        inner = tirx.AttrStmt(thread, "thread_extent", i64(CUDA_THREADS), stmts[0])
+        self.add(tirx.AttrStmt(block, "thread_extent", blocks, inner))
+
+    def fit(self, extent: DimLike) -> int:
+        """Lanes for an axis: one odd vector where the axis is that short."""
+        if self.target.kind != "cpu":
+            return 1
+        if isinstance(extent, int) and extent <= 2 * self.lanes:
+            return max(extent, 1)
+        return self.lanes
+
+    def reducer(self, op: Op) -> Reducer:
+        lower: Any = OPS[op.name].lower
+        reducer: Reducer = lower(K, op.operands[0].dtype, **self._attrs(op))
+        return reducer
+
+    here: tuple[Any, ...] = ()
+
+
+class _Read:
+    """An operand of an index op: call it with int64 indices; `shape` holds expressions."""
+
+    def __init__(self, emitter: KernelEmitter, value: Value) -> None:
+        self.emitter, self.operand = emitter, value
+        self.dtype = value.dtype
+        self.shape = tuple(emitter.dim(d) for d in emitter.shapes[value])
+
+    def __call__(self, *idx: Any) -> Any:
+        at = tuple(i64(i) if isinstance(i, int) else i for i in idx)
+        return self.emitter.value(self.operand, tuple(ZERO if is_const(d, 1) else i for i, d in zip(at, self.shape, strict=True)))
+
+
+__all__ = ["Kernel", "KernelEmitter", "add", "mul"]

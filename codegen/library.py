@@ -1,0 +1,272 @@
+"""Lowerings that are not fused kernels: matrix products (OpenBLAS), scatter, range checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tvm import tirx
+
+from arignote.codegen import abi as codes
+from arignote.codegen.emit import (
+    ZERO, Buffer, Emitter, Pointer, add, i64, is_const, linear_index, mul, pointer_var, private_function,
+)  # fmt: skip
+from arignote.codegen.scalar import K
+from arignote.ir.core import Op, Value
+from arignote.ir.types import DTYPES
+
+if TYPE_CHECKING:
+    from arignote.codegen.host import HostEmitter
+
+BLAS_PREFIX = {"f32": "scipy_cblas_s", "f64": "scipy_cblas_d"}
+ROW_MAJOR, NO_TRANS, TRANS = 101, 111, 112
+PARALLEL_FLOPS = 1_500_000.0  # below this a product takes less time than starting the second thread
+
+
+def _at(p: Pointer, offset: Any) -> Any:
+    return tirx.address_of(tirx.BufferLoad(p.buffer.var, [add(p.offset, offset)]))
+
+
+def _i32(x: Any) -> Any:
+    return tirx.const(int(x.value), "int32") if is_const(x) else tirx.Cast("int32", x)
+
+
+def _extern(host: Emitter, name: str, *args: Any) -> None:
+    host.add(tirx.Evaluate(tirx.call_extern("void", name, *args)))
+
+
+def copy_memory(host: HostEmitter, target: Pointer, source: Pointer, v: Value) -> None:
+    """Copy a whole tensor."""
+    nbytes = mul(host.dim(v.type.size), i64(v.type.itemsize))
+    host.add(tirx.Evaluate(tirx.call_extern("handle", "memcpy", target.address(), source.address(), nbytes)))
+
+
+class _Product:
+    """C[m,n] = alpha * op(A)[m,k] . op(B)[k,n] + beta * C as calls of OpenBLAS."""
+
+    def __init__(self, host: HostEmitter, dtype: str, dims: tuple[Any, Any, Any], ta: bool, tb: bool) -> None:
+        self.host, self.dtype, self.ta, self.tb = host, dtype, ta, tb
+        self.m, self.n, self.k = dims
+        self.lda = self.m if ta else self.k
+        self.ldb = self.k if tb else self.n
+
+    def emit(self, a: Pointer, b: Pointer, c: Pointer, alpha: Any, beta: float) -> None:
+        """The calls, in parts for each thread where the product is large."""
+        threads = self.host.target.threads
+        static = all(is_const(d) for d in (self.m, self.n, self.k))
+        flops = 2.0 * int(self.m.value) * int(self.n.value) * int(self.k.value) if static else float("inf")
+        widest = max(int(self.m.value), int(self.n.value)) if static else 0
+        if threads == 1 or flops < PARALLEL_FLOPS or (static and widest < 32 * threads) or not static:
+            self.part(a, b, c, alpha, beta, ZERO, self.m, ZERO, self.n)
+            return
+        by_rows = int(self.m.value) >= int(self.n.value)
+        extent = self.m if by_rows else self.n
+        step = -(-int(extent.value) // (threads * 16)) * 16
+
+        def part(t: Any) -> None:
+            low = t * i64(step)
+            size = tirx.Select(tirx.LT(low + i64(step), extent), i64(step), extent - low)
+            if by_rows:
+                self.part(a, b, c, alpha, beta, low, size, ZERO, self.n)
+            else:
+                self.part(a, b, c, alpha, beta, ZERO, self.m, low, size)
+
+        parts = -(-int(extent.value) // step)
+        self.host.loop(i64(parts), part, tirx.ForKind.PARALLEL)
+
+    def part(self, a: Pointer, b: Pointer, c: Pointer, alpha: Any, beta: float, row: Any, m: Any, col: Any, n: Any) -> None:
+        """Rows row .. row+m-1 and columns col .. col+n-1 of C."""
+        scalar = DTYPES[self.dtype]
+        prefix = BLAS_PREFIX[self.dtype]
+        alpha, beta_ = K.cast(alpha, self.dtype), tirx.const(beta, scalar)
+        pa = _at(a, mul(row, i64(1) if self.ta else self.lda))
+        pb = _at(b, mul(col, self.ldb if self.tb else i64(1)))
+        pc = _at(c, add(mul(row, self.n), col))
+        if is_const(self.m, 1):
+            rows, cols = (n, self.k) if self.tb else (self.k, n)
+            trans = NO_TRANS if self.tb else TRANS
+            self._gemv(prefix, trans, rows, cols, alpha, pb, self.ldb, pa, beta_, pc)
+        elif is_const(self.n, 1):
+            rows, cols = (self.k, m) if self.ta else (m, self.k)
+            trans = TRANS if self.ta else NO_TRANS
+            self._gemv(prefix, trans, rows, cols, alpha, pa, self.lda, pb, beta_, pc)
+        else:
+            _extern(
+                self.host, prefix + "gemm", ROW_MAJOR, TRANS if self.ta else NO_TRANS, TRANS if self.tb else NO_TRANS,
+                _i32(m), _i32(n), _i32(self.k), alpha, pa, _i32(self.lda), pb, _i32(self.ldb), beta_, pc, _i32(self.n),
+            )  # fmt: skip
+
+    def _gemv(
+        self, prefix: str, trans: int, rows: Any, cols: Any, alpha: Any, matrix: Any, ld: Any, x: Any, beta: Any, y: Any
+    ) -> None:
+        _extern(
+            self.host, prefix + "gemv", ROW_MAJOR, trans, _i32(rows), _i32(cols), alpha, matrix, _i32(ld), x,
+            tirx.const(1, "int32"), beta, y, tirx.const(1, "int32"),
+        )  # fmt: skip
+
+
+def _plain_product(host: HostEmitter, dtype: str, a: Pointer, b: Pointer, c: Pointer, dims: Any, ta: bool, tb: bool) -> None:
+    """A product of a dtype that BLAS has not: three loops, the innermost over contiguous columns of C."""
+    m, n, k = dims
+    inner = Emitter()
+    pointers = [pointer_var(name, dtype) for name in "abc"]
+    ba, bb, bc = (Buffer(name + "_b", dtype, i64(1)) for name in "abc")
+    dim_vars = [tirx.Var(name, "int64") for name in "mnk"]
+    vm, vn, vk = dim_vars
+    wide = "f32" if dtype == "f16" else dtype
+
+    def element(i: Any, j: Any) -> None:
+        acc = inner.local("acc", wide, 1)
+        inner.add(acc.store(ZERO, K.const(0, wide)))
+
+        def term(p: Any) -> None:
+            x = ba.load(p * vm + i if ta else i * vk + p)
+            y = bb.load(j * vk + p if tb else p * vn + j)
+            if dtype == "bool":
+                inner.add(acc.store(ZERO, K.logical_or(acc.load(ZERO), K.logical_and(x, y))))
+            else:
+                inner.add(acc.store(ZERO, acc.load(ZERO) + K.cast(x, wide) * K.cast(y, wide)))
+
+        inner.loop(vk, term)
+        inner.add(bc.store(i * vn + j, K.cast(acc.load(ZERO), dtype)))
+
+    inner.tasks(vm, host.target.threads, lambda i: inner.loop(vn, lambda j: element(i, j)))
+    buffers = dict(zip(pointers, (ba, bb, bc), strict=True))
+    gv = host.define(f"product{len(host.functions)}", private_function([*pointers, *dim_vars], buffers, inner.stmts))
+    host.invoke(gv, [a.address(), b.address(), c.address(), m, n, k])
+
+
+def _gemm(host: HostEmitter, op: Op) -> None:
+    a, b, *rest = op.operands
+    attrs = op.attrs if op.name == "gemm" else {}
+    ta, tb = bool(attrs.get("ta")), bool(attrs.get("tb"))
+    out = op.result
+    m, n = (host.dim(d) for d in out.shape)
+    k = host.dim(a.shape[0 if ta else 1])
+    pa, pb, pc = host.pointer(a), host.pointer(b), host.pointer(out)
+    acc, scaled = bool(attrs.get("acc")), bool(attrs.get("scaled"))
+    if acc and host.pointer(rest[0]).place != pc.place:
+        copy_memory(host, pc, host.pointer(rest[0]), out)
+    if out.dtype not in BLAS_PREFIX:
+        _plain_product(host, out.dtype, pa, pb, pc, (m, n, k), ta, tb)
+        return
+    alpha = K.const(attrs.get("alpha", 1.0), out.dtype)
+    if scaled:
+        alpha = alpha * host.scalar(rest[-1])
+    beta = float(attrs.get("beta", 1.0)) if acc else 0.0
+    _Product(host, out.dtype, (m, n, k), ta, tb).emit(pa, pb, pc, alpha, beta)
+
+
+def _batched_dot(host: HostEmitter, op: Op) -> None:
+    a, b = op.operands
+    out = op.result
+    count, m, n = (host.dim(d) for d in out.shape)
+    k = host.dim(a.shape[2])
+    pa, pb, pc = host.pointer(a), host.pointer(b), host.pointer(out)
+
+    def one(i: Any) -> None:
+        parts = [
+            Pointer(p.buffer, add(p.offset, mul(i, size)), p.place)
+            for p, size in ((pa, mul(m, k)), (pb, mul(k, n)), (pc, mul(m, n)))
+        ]
+        if out.dtype in BLAS_PREFIX:
+            _Product(host, out.dtype, (m, n, k), False, False).part(
+                *parts, K.const(1.0, out.dtype), 0.0, ZERO, m, ZERO, n
+            )
+        else:
+            _plain_product(host, out.dtype, *parts, (m, n, k), False, False)
+
+    host.loop(count, one)
+
+
+def _scatter(host: HostEmitter, op: Op) -> None:
+    """x with v written or added at the places that the index arrays name, one after the other."""
+    x, v, *indices = op.operands
+    out = op.result
+    po, px = host.pointer(out), host.pointer(x)
+    if po.place != px.place:
+        copy_memory(host, po, px, x)
+    inner = Emitter()
+    names = ["o", "v", *(f"i{n}" for n in range(len(indices)))]
+    values = [out, v, *indices]
+    pointers = [pointer_var(name, w.dtype) for name, w in zip(names, values, strict=True)]
+    buffers = [Buffer(name + "_b", w.dtype, i64(1)) for name, w in zip(names, values, strict=True)]
+    domain = v.shape
+    dims = [tirx.Var(f"d{a}", "int64") for a in range(len(domain))]
+    sizes = [tirx.Var(f"n{a}", "int64") for a in range(x.ndim)]
+    lead = len(domain) - (x.ndim - len(indices))
+
+    def point(at: list[Any]) -> None:
+        target = []
+        for n, w in enumerate(indices):
+            skip = lead - w.ndim
+            own = [ZERO if d == 1 else at[a + skip] for a, d in enumerate(w.shape)]
+            shape = [i64(1) if d == 1 else dims[a + skip] for a, d in enumerate(w.shape)]
+            i = inner.bind(K.cast(buffers[2 + n].load(linear_index(own, shape)), "i64"), "i")
+            target.append(tirx.Select(tirx.LT(i, ZERO), i + sizes[n], i))
+        target += at[lead:]
+        place = inner.bind(linear_index(target, sizes), "p")
+        value = buffers[1].load(linear_index(at, dims))
+        if op.attrs["mode"] == "add":
+            have = buffers[0].load(place)
+            value = K.logical_or(have, value) if out.dtype == "bool" else have + value
+        inner.add(buffers[0].store(place, value))
+
+    def nest(a: int, at: list[Any]) -> None:
+        if a == len(domain):
+            point(at)
+        else:
+            inner.loop(dims[a], lambda i: nest(a + 1, [*at, i]))
+
+    nest(0, [])
+    func = private_function([*pointers, *dims, *sizes], dict(zip(pointers, buffers, strict=True)), inner.stmts)
+    gv = host.define(f"scatter{len(host.functions)}", func)
+    args = [po.address(), *(host.pointer(w).address() for w in (v, *indices))]
+    host.invoke(gv, [*args, *map(host.dim, domain), *map(host.dim, x.shape)])
+
+
+def range_check(host: HostEmitter, index: Value, size: Any, number: int) -> None:
+    """Return BAD_INDEX from `main` unless every element lies in -size .. size-1."""
+    inner = Emitter()
+    pointer = pointer_var("i", index.dtype)
+    status = pointer_var("status", "i64")
+    buffer, words = Buffer("i_b", index.dtype, i64(1)), Buffer("status_b", "i64", i64(codes.STATUS_WORDS))
+    n, limit = tirx.Var("n", "int64"), tirx.Var("limit", "int64")
+    inner.add(words.store(ZERO, ZERO))
+    bad = inner.local("bad", "i64", 1)
+    inner.add(bad.store(ZERO, ZERO))
+
+    def outside(x: Any) -> Any:
+        return tirx.Or(tirx.LT(x, -limit), tirx.GE(x, limit))
+
+    def count(j: Any) -> None:
+        x = K.cast(buffer.load(j), "i64")
+        inner.add(bad.store(ZERO, bad.load(ZERO) + tirx.Select(outside(x), i64(1), ZERO)))
+
+    def find(j: Any) -> None:
+        x = inner.bind(K.cast(buffer.load(n - i64(1) - j), "i64"), "x")
+        inner.when(outside(x), lambda: inner.add(words.store(i64(2), x)))
+
+    inner.loop(n, count)
+    inner.when(
+        tirx.GT(bad.load(ZERO), ZERO),
+        lambda: (inner.add(words.store(ZERO, i64(1))), inner.loop(n, find))[-1],
+    )
+    key = f"range {index.dtype}"
+    if key not in host.known:
+        func = private_function([pointer, n, limit, status], {pointer: buffer, status: words}, inner.stmts)
+        host.known[key] = (host.define(f"range{len(host.functions)}", func), None)
+    gv = host.known[key][0]
+    assert host.status is not None
+    host.invoke(gv, [host.pointer(index).address(), host.dim(index.type.size), size, host.status.var.data])
+
+    def fail() -> None:
+        assert host.status is not None
+        host.fail(codes.BAD_INDEX, i64(number), host.status.load(i64(2)), size)
+
+    host.when(tirx.NE(host.status.load(ZERO), ZERO), fail)
+
+
+LIBRARY: dict[str, Callable[[Any, Op], None]] = {
+    "dot": _gemm, "gemm": _gemm, "batched_dot": _batched_dot, "scatter": _scatter,
+}  # fmt: skip

@@ -1,0 +1,103 @@
+"""The namespace `k` that op records lower to: scalar functions of tirx expressions, typed by their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tvm import tirx
+
+from arignote.codegen import mathlib
+from arignote.ir.types import DTYPES
+
+#: Record name -> function of mathlib where they differ.
+_RENAMED = {"abs": "absolute", "neg": "negative", "max": "maximum", "min": "minimum", "pow": "power",
+            "round": "round_even", "sgn": "sign", "sqr": "square", "div": "truediv"}  # fmt: skip
+
+
+def dtype_of(x: Any) -> str:
+    """The dtype of an expression, as mathlib takes it."""
+    return str(x.ty)
+
+
+class Scalar:
+    """Functions on scalar expressions. What is not defined here comes from mathlib, called with the argument's dtype."""
+
+    def const(self, value: Any, dtype: str) -> Any:
+        """A constant of an IR dtype."""
+        name = DTYPES[dtype]
+        if name == "bool":
+            return tirx.const(bool(value), "bool")
+        if name.startswith(("int", "uint")):
+            return tirx.const(int(value), name)
+        return mathlib.const(float(value), name)
+
+    def cast(self, x: Any, dtype: str) -> Any:
+        """Conversion to an IR dtype; floats to integers truncate; to bool means `!= 0`."""
+        name, have = DTYPES[dtype], dtype_of(x)
+        if name == have:
+            return x
+        if name == "bool":
+            return self.neq(x, tirx.const(0, have))
+        if have == "bool":
+            return tirx.Select(x, tirx.const(1, name), tirx.const(0, name))
+        return tirx.Cast(name, x)
+
+    def select(self, c: Any, a: Any, b: Any) -> Any:
+        """a where c, else b; both are computed."""
+        return tirx.Select(c, a, b)
+
+    def eq(self, a: Any, b: Any) -> Any:
+        return tirx.EQ(a, b)
+
+    def neq(self, a: Any, b: Any) -> Any:
+        return tirx.NE(a, b)
+
+    def lt(self, a: Any, b: Any) -> Any:
+        return tirx.LT(a, b)
+
+    def le(self, a: Any, b: Any) -> Any:
+        return tirx.LE(a, b)
+
+    def gt(self, a: Any, b: Any) -> Any:
+        return tirx.GT(a, b)
+
+    def ge(self, a: Any, b: Any) -> Any:
+        return tirx.GE(a, b)
+
+    def logical_and(self, a: Any, b: Any) -> Any:
+        return tirx.And(a, b)
+
+    def logical_or(self, a: Any, b: Any) -> Any:
+        return tirx.Or(a, b)
+
+    def logical_xor(self, a: Any, b: Any) -> Any:
+        return tirx.NE(self.cast(a, "i8"), self.cast(b, "i8"))
+
+    def logical_not(self, a: Any) -> Any:
+        return tirx.Not(a)
+
+    def bitwise_and(self, a: Any, b: Any) -> Any:
+        return tirx.bitwise_and(a, b)
+
+    def bitwise_or(self, a: Any, b: Any) -> Any:
+        return tirx.bitwise_or(a, b)
+
+    def bitwise_xor(self, a: Any, b: Any) -> Any:
+        return tirx.bitwise_xor(a, b)
+
+    def bitwise_not(self, a: Any) -> Any:
+        return tirx.bitwise_not(a)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        function = getattr(mathlib, _RENAMED.get(name, name))
+
+        def call(*args: Any) -> Any:
+            return function(*args, dtype_of(args[0]))
+
+        return call
+
+
+K = Scalar()

@@ -1,0 +1,384 @@
+"""The schedules of fused kernels: the loops around the scalar code of `kernels.py`.
+
+`map` runs over its space in vectors along the last axis, in one flat loop where every operand allows it. `rows` makes one
+pass over a row per level of reductions, with vector accumulators; what a later pass needs again and is costly is kept in
+a row buffer. `cols` keeps a block of columns in registers while it runs over the reduced axes. Large kernels are
+cut into one part per thread. On CUDA the outer index is a thread and nothing is vectorised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tvm import tirx
+
+from arignote.codegen.emit import ZERO, Buffer, add, floordiv, i64, is_const, linear_index
+from arignote.codegen.kernels import COSTLY, Kernel, KernelEmitter
+from arignote.codegen.target import Target
+from arignote.ir.core import Op, Value
+from arignote.ir.opdef import has_trait
+
+ROW_BUFFER_BYTES = 64 * 1024
+Index = tuple[Any, ...]
+
+
+def build_kernel(op: Op, target: Target, by_value: frozenset[int], alias: dict[int, int]) -> Kernel:
+    """The private function of a fused op. `by_value`: operands passed as scalars; `alias`: outputs that are written
+    over the memory of an operand."""
+    emitter = KernelEmitter(op, target, by_value, alias)
+    {"map": _map, "rows": _rows, "cols": _cols}[op.attrs["kind"]](emitter)
+    return emitter.kernel()
+
+
+def _map(e: KernelEmitter) -> None:
+    threads, n = e.threads(), len(e.domain)
+    every = list(range(len(e.outputs)))
+
+    def store(known: dict[int, Any]) -> None:
+        idx = e.at(known)
+        e.here = idx
+        e.store_all(every, lambda y: e.operand_index(y, y, idx))
+
+    def inner(known: dict[int, Any], low: Any = ZERO, size: Any = None) -> None:
+        def vector(j: Any, slot: Any, width: int) -> None:
+            e.memos.append({})
+            store({**known, n - 1: add(low, j)})
+            e.memos.pop()
+
+        e.vectors(e.dim(e.domain[-1]) if size is None else size, e.fit(e.domain[-1]), vector)
+
+    if n == 0 or e.target.kind == "cuda":
+        e.outer(tuple(range(n)), store, 1)
+    elif n == 1 and threads > 1:
+        _parts(e, e.dim(e.domain[0]), threads, lambda low, size, t: inner({}, low, size))
+    else:
+        e.outer(tuple(range(n - 1)), inner, threads)
+
+
+def _parts(e: KernelEmitter, n: Any, threads: int, body: Callable[[Any, Any, Any], None]) -> None:
+    """A flat space in one part per thread, cut at multiples of four vectors; `body(low, size, part)`."""
+    block = i64(e.lanes * 4)
+    blocks = floordiv(n, block)
+
+    def part(t: Any) -> None:
+        low = e.bind(floordiv(t * blocks, i64(threads)) * block, "low")
+        high = floordiv((t + i64(1)) * blocks, i64(threads)) * block
+        end = tirx.Select(tirx.EQ(t, i64(threads - 1)), n, high)
+        size = e.bind(end - low, "size")
+        e.memos.append({})
+        body(low, size, t)
+        e.memos.pop()
+
+    e.loop(i64(threads), part, tirx.ForKind.PARALLEL)
+
+
+class _Accumulator:
+    """Partial results of a reduction, one per lane; argmax and argmin keep the index beside the value."""
+
+    def __init__(self, e: KernelEmitter, op: Op, size: int) -> None:
+        self.e, self.op, self.size = e, op, size
+        self.reducer = e.reducer(op)
+        value_dtype = op.operands[0].dtype if self.reducer.indexed else op.result.dtype
+        self.parts = [e.local("acc", value_dtype, size)]
+        if self.reducer.indexed:
+            self.parts.append(e.local("arg", "i64", size))
+
+    def load(self, slot: Any) -> Any:
+        loads = tuple(p.load(slot) for p in self.parts)
+        return loads if self.reducer.indexed else loads[0]
+
+    def store(self, slot: Any, x: Any) -> None:
+        xs = x if self.reducer.indexed else (x,)
+        xs = tuple(self.e.bind(v, "s") for v in xs)
+        for part, v in zip(self.parts, xs, strict=True):
+            self.e.add(part.store(slot, v))
+
+    def reset(self, width: int) -> None:
+        self.each(width, lambda v: self.store(v, self.reducer.init))
+
+    def combine(self, slot: Any, x: Any) -> None:
+        self.store(slot, self.e.lowered(lambda: self.reducer.combine(self.load(slot), x)))
+
+    def each(self, width: int, body: Callable[[Any], None]) -> None:
+        self.e.loop(i64(width), body, tirx.ForKind.VECTORIZED if width > 1 else tirx.ForKind.SERIAL)
+
+    def total(self, width: int) -> Any:
+        """The value over all lanes, by halves."""
+        while width > 1:
+            half = (width + 1) // 2
+            self.each(width - half, lambda v, h=half: self.combine(v, self.load(v + i64(h))))  # type: ignore[misc]
+            width = half
+        return self.result(ZERO)
+
+    def result(self, slot: Any) -> Any:
+        return self.parts[-1].load(slot)
+
+    def operand(self, x: Any, idx: Index) -> Any:
+        """What is accumulated at `idx` of the domain."""
+        if not self.reducer.indexed:
+            return x
+        e = self.e
+        return x, linear_index([idx[a] for a in e.axes], [e.dim(e.domain[a]) for a in e.axes])
+
+
+class _Passes:
+    """Which values a row needs in which pass: pass L computes what depends on L levels of reductions."""
+
+    def __init__(self, e: KernelEmitter) -> None:
+        self.e = e
+        region = e.region
+        self.reductions = [o for o in region.ops if has_trait(o.name, "reduction")]
+        self.count = max(e.level.values(), default=0) + 1
+        self.full = {v for v in e.level if e.shapes[v] == e.domain and not self._is_reduction(v)}
+        self.stored = {i: e.level[y] for i, y in enumerate(region.yields) if y in self.full}
+        self.row_outputs = [i for i in range(len(region.yields)) if i not in self.stored]
+        self.kept = self._kept_values()
+
+    @staticmethod
+    def _is_reduction(v: Value) -> bool:
+        return v.owner is not None and has_trait(v.owner.name, "reduction")
+
+    def reduced_in(self, level: int) -> list[Op]:
+        return [o for o in self.reductions if self.e.level[o.operands[0]] == level]
+
+    def outputs_in(self, level: int) -> list[int]:
+        return [i for i, lv in self.stored.items() if lv == level]
+
+    def _needed(self, level: int) -> set[Value]:
+        stack = [o.operands[0] for o in self.reduced_in(level)]
+        stack += [self.e.region.yields[i] for i in self.outputs_in(level)]
+        seen: set[Value] = set()
+        while stack:
+            v = stack.pop()
+            if v in self.full and v not in seen:
+                seen.add(v)
+                if v.owner is not None:
+                    stack.extend(v.owner.operands)
+        return seen
+
+    def _kept_values(self) -> dict[Value, int]:
+        """Costly full-size values that more than one pass needs -> the first pass that does."""
+        size = 1
+        for a in self.e.axes:
+            d = self.e.domain[a]
+            if not isinstance(d, int):
+                return {}
+            size *= d
+        first: dict[Value, int] = {}
+        again: dict[Value, int] = {}
+        for level in range(self.count):
+            for v in self._needed(level):
+                if v in first and v.owner is not None and v.owner.name in COSTLY:
+                    again.setdefault(v, first[v])
+                first.setdefault(v, level)
+        kept: dict[Value, int] = {}
+        budget = ROW_BUFFER_BYTES
+        for v in sorted(again, key=lambda v: self.e.level[v]):
+            nbytes = size * v.type.itemsize
+            if nbytes <= budget and self.e.target.kind == "cpu":
+                kept[v] = again[v]
+                budget -= nbytes
+        return kept
+
+
+def _rows(e: KernelEmitter) -> None:
+    passes = _Passes(e)
+    last = e.domain[-1]
+    lanes = e.fit(last)
+    unroll = 4 if lanes == e.lanes and lanes > 1 and len(e.region.ops) <= 6 else 1
+    if isinstance(last, int):
+        unroll = max(1, min(unroll, last // lanes))
+    threads = e.threads()
+    if not e.kept and threads > 1 and len(e.domain) == 1 and passes.count == 2 and not passes.stored:
+        _split_reduction(e, passes, lanes, unroll, threads)
+        return
+    state: dict[Op, _Accumulator] = {}
+    buffers: dict[Value, Buffer] = {}
+
+    def prologue() -> None:
+        state.update((o, _Accumulator(e, o, lanes * unroll)) for o in passes.reductions)
+        for v in passes.kept:
+            size = 1
+            for a in e.axes:
+                size *= int(e.domain[a])  # type: ignore[arg-type]
+            buffers[v] = e.local("row", v.dtype, size)
+
+    def row(known: dict[int, Any]) -> None:
+        e.rows.clear()
+        e.cache.clear()
+        for level in range(passes.count):
+            _one_pass(e, passes, level, known, state, buffers, lanes, unroll)
+        _row_outputs(e, passes, known)
+
+    e.outer(e.kept, row, threads, prologue)
+
+
+def _row_outputs(e: KernelEmitter, passes: _Passes, known: dict[int, Any]) -> None:
+    full = e.at({**known, **dict.fromkeys(e.axes, ZERO)})
+
+    def index(y: Value) -> Index:
+        if len(e.shapes[y]) == len(e.kept):
+            return tuple(full[a] for a in e.kept)
+        return e.operand_index(y, y, full) if e.shapes[y] else ()
+
+    e.store_all(passes.row_outputs, index)
+
+
+def _one_pass(
+    e: KernelEmitter, passes: _Passes, level: int, known: dict[int, Any], state: dict[Op, _Accumulator],
+    buffers: dict[Value, Buffer], lanes: int, unroll: int,
+) -> None:  # fmt: skip
+    reductions, outputs = passes.reduced_in(level), passes.outputs_in(level)
+    if not reductions and not outputs:
+        return
+    new = [v for v, first in passes.kept.items() if first == level]
+    accumulators = [(o, state[o]) for o in reductions]
+    for _, acc in accumulators:
+        acc.reset(lanes * unroll)
+
+    def vector(outer: dict[int, Any], j: Any, slot: Any) -> None:
+        e.memos.append({})
+        idx = e.at({**outer, len(e.domain) - 1: j})
+        e.here = idx
+        kept = [(v, e.value(v, idx)) for v in new]
+        terms = [acc.operand(e.value(o.operands[0], idx), idx) for o, acc in accumulators]
+        for v, x in kept:
+            e.add(buffers[v].store(e.flat_inner(idx), x))
+        for (_, acc), x in zip(accumulators, terms, strict=True):
+            acc.combine(slot, x)
+        e.store_all(outputs, lambda y: idx)
+        e.memos.pop()
+
+    def nest(axes: tuple[int, ...], outer: dict[int, Any]) -> None:
+        if len(axes) == 1:
+            n = e.dim(e.domain[-1])
+            e.vectors(n, lanes, lambda j, slot, width: vector(outer, j, slot), unroll)
+        elif e.domain[axes[0]] == 1:
+            nest(axes[1:], outer)
+        else:
+            e.loop(e.dim(e.domain[axes[0]]), lambda i: nest(axes[1:], {**outer, axes[0]: i}))
+
+    nest(e.axes, known)
+    for v in new:
+        e.cache[v] = buffers[v]
+    for o, acc in accumulators:
+        e.rows[o.result] = e.bind(acc.total(lanes * unroll), "row")
+
+
+def _split_reduction(e: KernelEmitter, passes: _Passes, lanes: int, unroll: int, threads: int) -> None:
+    """One long reduction: a partial result per thread, then their sum."""
+    stride = 64  # partial results lie on cache lines of their own
+    partial: dict[Op, list[Buffer]] = {}
+    for o in passes.reductions:
+        indexed = e.reducer(o).indexed
+        dtypes = [o.operands[0].dtype, "i64"] if indexed else [o.result.dtype]
+        partial[o] = [e.local("part", d, threads * stride) for d in dtypes]
+
+    def part(low: Any, size: Any, t: Any) -> None:
+        accumulators = [(o, _Accumulator(e, o, lanes * unroll)) for o in passes.reductions]
+        for _, acc in accumulators:
+            acc.reset(lanes * unroll)
+
+        def vector(j: Any, slot: Any, width: int) -> None:
+            e.memos.append({})
+            idx = (add(low, j),)
+            e.here = idx
+            terms = [acc.operand(e.value(o.operands[0], idx), idx) for o, acc in accumulators]
+            for (_, acc), x in zip(accumulators, terms, strict=True):
+                acc.combine(slot, x)
+            e.memos.pop()
+
+        e.vectors(size, lanes, vector, unroll)
+        for o, acc in accumulators:
+            acc.total(lanes * unroll)
+            for buffer, source in zip(partial[o], acc.parts, strict=True):
+                e.add(buffer.store(t * i64(stride), source.load(ZERO)))
+
+    _parts(e, e.dim(e.domain[0]), threads, part)
+    for o in passes.reductions:
+        acc = _Accumulator(e, o, 1)
+        acc.reset(1)
+        for t in range(threads):
+            loads = tuple(b.load(i64(t * stride)) for b in partial[o])
+            acc.combine(ZERO, loads if acc.reducer.indexed else loads[0])
+        e.rows[o.result] = e.bind(acc.result(ZERO), "row")
+    _row_outputs(e, passes, {})
+
+
+def _cols(e: KernelEmitter) -> None:
+    reductions = [o for o in e.region.ops if has_trait(o.name, "reduction")]
+    last = len(e.domain) - 1
+    extent = e.dim(e.domain[-1])
+    lanes = e.fit(e.domain[-1])
+    unroll = 4 if is_const(extent) and int(extent.value) >= 4 * lanes and len(e.region.ops) <= 6 else 1
+    threads = e.threads()
+    every = list(range(len(e.outputs)))
+
+    def block(known: dict[int, Any], base: Any, width: int) -> None:
+        """Columns base .. base + width - 1, as vectors of at most `lanes`."""
+        accumulators = [(o, _Accumulator(e, o, width)) for o in reductions]
+        for _, acc in accumulators:
+            acc.reset(width)
+        starts = range(0, width, lanes)
+
+        def over(start: int, body: Callable[[Any, Any], None]) -> None:
+            size = min(lanes, width - start)
+            kind = tirx.ForKind.VECTORIZED if size > 1 else tirx.ForKind.SERIAL
+            e.loop(i64(size), lambda v: body(add(add(base, i64(start)), v), add(i64(start), v)), kind)
+
+        def accumulate(outer: dict[int, Any], j: Any, slot: Any) -> None:
+            e.memos.append({})
+            idx = e.at({**outer, last: j})
+            e.here = idx
+            terms = [acc.operand(e.value(o.operands[0], idx), idx) for o, acc in accumulators]
+            for (_, acc), x in zip(accumulators, terms, strict=True):
+                acc.combine(slot, x)
+            e.memos.pop()
+
+        def nest(axes: tuple[int, ...], outer: dict[int, Any]) -> None:
+            if not axes:
+                for start in starts:
+                    over(start, lambda j, slot: accumulate(outer, j, slot))
+            else:
+                e.loop(e.dim(e.domain[axes[0]]), lambda i: nest(axes[1:], {**outer, axes[0]: i}))
+
+        nest(e.axes, known)
+
+        def finish(j: Any, slot: Any) -> None:
+            e.memos.append({})
+            full = e.at({**known, last: j, **dict.fromkeys(e.axes, ZERO)})
+            e.here = full
+            e.rows.update((o.result, e.bind(acc.result(slot), "col")) for o, acc in accumulators)
+
+            def index(y: Value) -> Index:
+                if len(e.shapes[y]) == len(e.kept):
+                    return tuple(full[a] for a in e.kept)
+                return e.operand_index(y, y, full)
+
+            e.store_all(every, index)
+            e.rows.clear()
+            e.memos.pop()
+
+        for start in starts:
+            over(start, finish)
+
+    if e.target.kind == "cuda":
+        e.outer(e.kept, lambda known: block(known, known.get(last, ZERO), 1), 1)
+        return
+    wide = lanes * unroll
+    outer_axes = tuple(a for a in e.kept if a != last)
+    outer_tasks = threads if any(e.domain[a] != 1 for a in outer_axes) else 1
+
+    def columns(known: dict[int, Any]) -> None:
+        whole = floordiv(extent, i64(wide))
+        e.tasks(whole, 1 if outer_tasks > 1 else threads, lambda i: block(known, i * i64(wide), wide))
+        if is_const(extent):
+            rest = int(extent.value) % wide
+            if rest:
+                block(known, i64(int(extent.value) - rest), rest)
+        else:
+            done = e.bind(whole * i64(wide), "done")
+            e.loop(extent - done, lambda i: block(known, add(done, i), 1))
+
+    e.outer(outer_axes, columns, outer_tasks)
