@@ -249,7 +249,7 @@ def reduction_of_one(b: Rewriter, op: Op) -> Value | None:
     """Reducing axes of size 1 only removes them."""
     x, axes = op.operands[0], op.attrs["axes"]
     ones = [a for a in axes if _is_one(x.shape[a])]
-    if axes and not ones:
+    if axes and (not ones or (op.result.ndim == 0 and len(ones) < len(axes))):
         return None
     left = [a for a in range(x.ndim) if a not in ones]
     y = b.reshape(x, shape=tuple(x.shape[a] for a in left)) if ones else x

@@ -166,6 +166,6 @@ class Gemm(Pass):
     def run(self, func: Func) -> Func:
         out = rewrite(func, GEMM, self.name)
         if out is not func and func.attrs.get("stage") in ("recorded", "grad"):
-            attrs = {k: v for k, v in out.attrs.items() if k != "stage"}  # `decompose` sets the next
+            attrs = {k: v for k, v in out.attrs.items() if k != "stage"}  # `decompose` sets one
             out = replace(out, attrs=attrs)
         return out

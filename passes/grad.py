@@ -171,6 +171,7 @@ def derive(
     b = GradBuilder({s: v for op in order for s, v in bound_symbols(op)})
     pending: dict[Value, list[Value]] = {}
     if cost is not None:
+        b.loc = None if cost.owner is None else cost.owner.loc
         pending[roots[0]] = [b.const(1.0, cost.dtype)]
     reached = set(roots)
     totals = {v: _named(ct, v) for v, ct in known.items()}

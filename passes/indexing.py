@@ -68,7 +68,7 @@ def one_entry_per_row(b: Rewriter, op: Op) -> Value | None:
 
 @INDEXING("sum")
 def sum_of_one_entry(b: Rewriter, op: Op) -> Value | None:
-    """sum(select(columns == y, v, 0)) over each row -> v: one column is meant, as `y` is checked."""
+    """sum(select(columns == y, v, 0)) over each row -> v: each row has one, as `y` is checked."""
     select = b.match(op.operands[0], "select")
     if select is None or op.attrs["axes"] != (1,) or op.operands[0].ndim != 2:
         return None

@@ -125,7 +125,9 @@ def symbol_of(dim: DimLike) -> str | None:
 
 
 def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    return a.keys() == b.keys() and all(a[k] is b[k] or (not hasattr(a[k], "dtype") and a[k] == b[k]) for k in a)
+    return a.keys() == b.keys() and all(
+        a[k] is b[k] or (not hasattr(a[k], "dtype") and a[k] == b[k]) for k in a
+    )
 
 
 def _check_stretching(old: Op, new: Op) -> None:
