@@ -39,10 +39,12 @@ def _pipeline() -> tuple[Any, Any, Any]:
 compilation_pipeline.register_tir_pipeline(PIPELINE, _pipeline)
 
 
-def cpu_target(threads: int) -> Any:
+def cpu_target(threads: int, opt_level: int = 3) -> Any:
     """LLVM for the CPU that this process runs on."""
     cpu = tvm.get_global_func("tvm.codegen.llvm.GetHostCPUName")()
-    return tvm.target.Target({"kind": "llvm", "mcpu": cpu, "num-cores": threads})
+    return tvm.target.Target(
+        {"kind": "llvm", "mcpu": cpu, "num-cores": threads, "opt-level": opt_level}
+    )
 
 
 def compile_cpu(module: Any, target: Any) -> Any:

@@ -1,0 +1,55 @@
+"""From a planned function to something that can be called, through the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from arignote.codegen import cache
+from arignote.codegen.abi import abi_of
+from arignote.codegen.executable import Container, Executable
+from arignote.codegen.loader import VERSIONS, check_versions, load_object
+from arignote.codegen.target import Target
+from arignote.ir.canonical import structural_hash
+from arignote.ir.core import Func
+
+#: Part of every cache key: raise it when the code generator or the call contract changes.
+GENERATION = 1
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An executable, and whether its code came from the cache."""
+
+    executable: Executable
+    cached: bool
+
+
+def cache_key(func: Func, target: Target) -> str:
+    """The identity of compiled code: the planned function without its names, the target, the versions."""
+    versions = ",".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
+    text = f"{GENERATION}\n{versions}\n{target.key()}\n{structural_hash(func)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def build_object(func: Func, target: Target) -> bytes:
+    """Compile to an object file in memory. Imports TVM's compiler."""
+    from arignote.codegen.artifact import compile_cpu, cpu_target, object_bytes
+    from arignote.codegen.host import HostEmitter
+
+    module = HostEmitter(func, target).build()
+    return object_bytes(compile_cpu(module, cpu_target(target.threads, target.opt_level)))
+
+
+def compile_func(func: Func, target: Target, containers: Mapping[str, Container]) -> Compiled:
+    """Compile a planned function for this machine's processor and bind it to its shared variables.
+
+    Raises:
+        EnvironmentProblem: TVM or OpenBLAS is missing or of a wrong version.
+        UnsupportedError: the function holds something that cannot be lowered; names the op and the user's line.
+    """
+    check_versions()
+    data, cached = cache.fetch(cache_key(func, target), lambda: build_object(func, target))
+    return Compiled(Executable(load_object(data), abi_of(func), containers), cached)

@@ -1,0 +1,146 @@
+"""Calling compiled code: the last checks, result memory, the workspace, and what a status code means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from arignote.codegen import abi as codes
+from arignote.codegen.abi import Abi
+from arignote.codegen.memory import aligned_empty, aligned_zeros
+from arignote.ir.diag import IRError
+from arignote.ir.types import Dim, DimLike, subs_dim
+
+
+class Container(Protocol):
+    """What holds a shared variable: `array` is 64-byte aligned and C-contiguous, and is written in place."""
+
+    array: np.ndarray[Any, Any]
+
+
+class GuardFailed(IRError):
+    """A size assumed at compile time differs at this call: compile again with `dim` as a symbol.
+
+    Attributes:
+        op: the op whose size it is.
+        dim: the size that was assumed.
+        actual: the size at this call.
+    """
+
+    def __init__(self, op: Any, dim: DimLike, actual: int) -> None:
+        super().__init__(f"{op.name}: a size compiled as {dim} is {actual} at this call")
+        self.op, self.dim, self.actual = op, dim, actual
+
+
+class Executable:
+    """A compiled function bound to its shared variables. Call it with one argument per parameter.
+
+    Tensors must be C-contiguous NumPy arrays of the parameter's dtype and shape; 0-d parameters are Python numbers.
+    The compiled code checks dtype, shape, strides and alignment again and refuses what it cannot take.
+    """
+
+    def __init__(self, main: Callable[..., int], abi: Abi, containers: Mapping[str, Container]) -> None:
+        import tvm_ffi
+
+        self._wrap = tvm_ffi.from_dlpack
+        self._main = main
+        self.abi = abi
+        self._containers = [containers[name] for name, _ in abi.states]
+        self._arrays: list[np.ndarray[Any, Any] | None] = [None] * len(self._containers)
+        self._state: list[Any] = [None] * len(self._containers)
+        self._constants = []
+        for value in abi.constants:
+            array = aligned_empty(value.shape, _stored(value.dtype))
+            array[...] = value.view(_stored(value.dtype)) if value.dtype == np.bool_ else value
+            self._constants.append(self._wrap(array))
+        self._status_array = aligned_zeros(codes.STATUS_WORDS, np.int64)
+        self._status = self._wrap(self._status_array)
+        self._grow(max(abi.arena, 1))
+        fixed = all(t.static for t in abi.results)
+        self._makers = [
+            (tuple(t.shape), _stored(t.numpy_dtype), t.dtype == "bool") for t in abi.results
+        ] if fixed else None
+        self._symbols = _symbol_sources(abi)
+        self._guess = dict.fromkeys(abi.fresh, 0)
+
+    def _grow(self, nbytes: int) -> None:
+        self._arena = self._wrap(aligned_empty(nbytes, np.int8))
+
+    def __call__(self, *args: Any) -> list[np.ndarray[Any, Any]]:
+        """Run. Returns one array per result; shared variables have their new values afterwards.
+
+        Raises:
+            IndexError: an index outside its axis; nothing has been updated.
+            GuardFailed: an assumption of the compiled code does not hold; nothing has been updated.
+        """
+        for i, container in enumerate(self._containers):
+            if container.array is not self._arrays[i]:
+                self._arrays[i] = container.array
+                self._state[i] = self._wrap(_bytes_of(container.array))
+        while True:
+            if self._makers is not None:
+                results = [np.empty(shape, dtype) for shape, dtype, _ in self._makers]
+            else:
+                results = self._allocate(args)
+            code = self._main(*args, *results, *self._state, *self._constants, self._arena, self._status)
+            if code == codes.OK:
+                break
+            self._handle(code)
+        for i, t in enumerate(self.abi.results):
+            if t.dtype == "bool":
+                results[i] = results[i].view(np.bool_)
+        return results
+
+    def _allocate(self, args: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+        env: dict[str, DimLike] = dict(self._guess)
+        for symbol, kind, index, axis in self._symbols:
+            source = args[index] if kind == "param" else self._arrays[index]
+            assert source is not None
+            env[symbol] = int(source.shape[axis])
+        return [
+            np.empty(tuple(int(subs_dim(d, env)) for d in t.shape), _stored(t.numpy_dtype))  # type: ignore[arg-type]
+            for t in self.abi.results
+        ]
+
+    def _handle(self, code: int) -> None:
+        words = [int(w) for w in self._status_array]
+        if code == codes.GROW_ARENA:
+            self._grow(words[1])
+        elif code == codes.RESULT_SHAPE:
+            self._guess = dict(zip(self.abi.fresh, words[1:], strict=False))
+        elif code == codes.BAD_INDEX:
+            raise IndexError(self.abi.checks[words[1]].message(words[2], words[3]))
+        elif code == codes.GUARD_FAILED:
+            op, dim = self.abi.guards[words[1]]
+            raise GuardFailed(op, dim, words[2])
+        else:
+            raise RuntimeError(f"compiled code returned the unknown status {code}")
+
+
+def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype that crosses the boundary: booleans travel as bytes."""
+    return np.dtype(np.int8) if dtype == np.bool_ else dtype
+
+
+def _bytes_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return array.view(np.int8) if array.dtype == np.bool_ else array
+
+
+def _symbol_sources(abi: Abi) -> list[tuple[str, str, int, int]]:
+    """(symbol, "param" or "state", position, axis) where each symbol's value can be read off."""
+    found: dict[str, tuple[str, str, int, int]] = {}
+    groups = (("param", abi.params), ("state", tuple(t for _, t in abi.states)))
+    for kind, types in groups:
+        for i, t in enumerate(types):
+            for axis, d in enumerate(t.shape):
+                if _is_name(d):
+                    found.setdefault(str(d), (str(d), kind, i, axis))
+    return list(found.values())
+
+
+def _is_name(d: DimLike) -> bool:
+    return isinstance(d, Dim) and len(d.terms) == 1 and d.terms[0][1] == 1 and len(d.symbols()) == 1 and (
+        d.terms[0][0][0][1] == 1
+    )
