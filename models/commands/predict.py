@@ -1,0 +1,91 @@
+"""`arignote predict`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.models import registry
+from arignote.models.classifier import Classifier, make_classifier
+from arignote.models.commands.images import ARRAYS, PICTURES, read_images
+from arignote.models.commands.options import load, mode_option, user_errors
+from arignote.models.training import CheckpointError
+from arignote.models.training import checkpoint as checkpoints
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Weights of `arignote train` (runs/NAME/weights.npz).",
+)
+@click.option(
+    "--data",
+    metavar="PATH",
+    help="A picture, an .npy array of images, or a data set as for `arignote train`, "
+    "whose test images are then classified (the one it was trained on).",
+)
+@click.option(
+    "--count", type=click.IntRange(0), default=10, show_default=True, help="Images to list."
+)
+@mode_option
+@user_errors
+def predict(
+    name: str, weights: Path | None, data: str | None, count: int, mode: str | None
+) -> None:
+    """Classify images with the trained model NAME: labels and probabilities."""
+    registry.find(name)
+    path = weights or Path("runs") / name / "weights.npz"
+    classifier, shape, trained_on = load_classifier(name, path, mode)
+    labels: NDArray[Any] | None = None
+    if data is not None and Path(data).suffix.lower() in (*ARRAYS, *PICTURES):
+        images = read_images(Path(data), shape)
+    else:
+        dataset = load(data if data is not None else trained_on)
+        images, labels = dataset.test
+        if dataset.image_shape != shape:
+            raise CheckpointError(
+                path,
+                f"is for images of {shape[0]}x{shape[1]} pixels, {dataset.name} has others",
+                "Name another data set.",
+            )
+    predicted, probabilities = classifier.classify(images)
+    for i in range(min(count, len(images))):
+        truth = "" if labels is None else f", labelled {labels[i]}"
+        share = 100 * probabilities[i, predicted[i]]
+        click.echo(f"image {i}: {predicted[i]} ({share:.1f} %){truth}")
+        # What else it could be: of interest where the first choice is not certain.
+        order = np.argsort(-probabilities[i], kind="stable")
+        click.echo("  " + "  ".join(f"{k}: {probabilities[i, k]:.4f}" for k in order))
+    if count < len(images):
+        click.echo(f"... {len(images) - count} more (--count {len(images)} lists all)")
+    if labels is not None:
+        wrong = int((predicted != labels).sum())
+        click.echo(f"error {100 * wrong / len(labels):.2f} % ({wrong} of {len(labels)})")
+
+
+def load_classifier(name: str, path: Path, mode: Any) -> tuple[Classifier, tuple[int, int], str]:
+    """A trained classifier, the (height, width) of its images, and the data set it was trained on.
+
+    Raises `CheckpointError` for files that are not weights of that model.
+    """
+    about = checkpoints.load(path, model=name).progress
+    try:
+        settings = [f"{key}={value}" for key, value in about["settings"].items()]
+        height, width = (int(n) for n in about["image_shape"])
+        n_in, n_classes, data = int(about["n_in"]), int(about["n_classes"]), str(about["data"])
+        if n_in != height * width:
+            raise ValueError(f"{n_in} inputs for images of {height}x{width}")
+        model = registry.find(name).with_settings(settings)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            path,
+            f"does not describe a trained model ({error!r})",
+            "Use the weights.npz that `arignote train` wrote, not a run's checkpoint.",
+        ) from error
+    classifier = make_classifier(model, n_in, n_classes, seed=0, mode=mode)
+    classifier.restore(checkpoints.load(path, model=name, like=classifier.snapshot()).parameters)
+    return classifier, (height, width), data

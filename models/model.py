@@ -1,0 +1,145 @@
+"""What a model is: a frozen dataclass whose fields are its hyper-parameters.
+
+A model states its network; `arignote.models.classifier` makes the training, validation, test and
+prediction functions from it. One file in `models/book/` per model is all that a new one takes:
+
+    @dataclass(frozen=True)
+    class LogReg(Model):
+        "Softmax regression"
+
+        name: ClassVar[str] = "logreg"
+        chapter: ClassVar[int] = 2
+        quality: ClassVar[str] = "MNIST: validation error 8.16 % at epoch 24"
+
+        rate: float = 0.13
+
+        def network(self, n_in: int, n_classes: int, seed: int, dtype: str) -> Network:
+            W = ar.shared(np.zeros((n_in, n_classes), dtype), name="W")
+            return Network({"W": W}, lambda x: T.nnet.softmax(T.dot(x, W)))
+"""
+
+import dataclasses
+import types
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+if typing.TYPE_CHECKING:
+    from arignote.models.data import Dataset
+
+BOOK_BATCH = 600
+SMALL_BATCH = 20  # for sets with too few examples for the book's minibatches
+FEWEST_BATCHES = 50  # an epoch of fewer minibatches is "too few"
+
+
+class SettingError(ValueError):
+    """A hyper-parameter that the model does not have, or a value that it cannot take."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network with parameters.
+
+    - `parameters`: shared variables by name, in order;
+    - `probabilities(x)`: from images [n, inputs] to class probabilities [n, classes], both
+      symbolic and of the network's dtype.
+    """
+
+    parameters: Mapping[str, Any]
+    probabilities: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Model(ABC):
+    """A model and its hyper-parameters (its fields); equal sizes and seed make equal networks.
+
+    Subclasses state as class variables:
+
+    - `name`: as on the command line;
+    - `chapter`: of C. Bourez, *Deep Learning with Theano* (2017);
+    - `quality`: what training on the data set of the book must reach.
+
+    The first line of a subclass's docstring is its summary.
+    """
+
+    name: ClassVar[str]
+    chapter: ClassVar[int]
+    quality: ClassVar[str]
+
+    batch: int | None = None
+    """Examples in a minibatch; None: the book's 600, or 20 for small data sets."""
+    rate: float = 0.1
+    """Learning rate of gradient descent."""
+
+    @abstractmethod
+    def network(self, n_in: int, n_classes: int, seed: int, dtype: str) -> Network:
+        """A newly initialised network; `seed` decides all random weights."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+                raise SettingError(f"{self.name}: {field.name} must be at least 1, not {value}")
+            if isinstance(value, float) and not 0 < value < float("inf"):
+                raise SettingError(f"{self.name}: {field.name} must be positive, not {value}")
+
+    @classmethod
+    def summary(cls) -> str:
+        """One line for listings."""
+        return (cls.__doc__ or cls.name).strip().splitlines()[0].rstrip(".")
+
+    @classmethod
+    def settings(cls) -> dict[str, Any]:
+        """The hyper-parameters and their defaults."""
+        return {field.name: field.default for field in dataclasses.fields(cls)}
+
+    @classmethod
+    def with_settings(cls, settings: Sequence[str]) -> Self:
+        """The model with settings given as text, `["hidden=300", "rate=0.1"]`.
+
+        Raises `SettingError` for names it does not have and values of another type.
+        """
+        kinds = typing.get_type_hints(cls)
+        values: dict[str, Any] = {}
+        for setting in settings:
+            name, equals, text = setting.partition("=")
+            if not equals or name not in cls.settings():
+                raise SettingError(
+                    f"{cls.name} has no setting {setting!r}; it has "
+                    + ", ".join(f"{key}={value}" for key, value in cls.settings().items())
+                )
+            values[name] = _parse(cls.name, name, text, kinds[name])
+        return cls(**values)
+
+    def batch_for(self, data: "Dataset") -> int:
+        """Examples in a minibatch of this data set. Raises `SettingError` where they do not fit."""
+        batch = self.batch
+        if batch is None:
+            large = len(data.train.x) >= FEWEST_BATCHES * BOOK_BATCH
+            batch = BOOK_BATCH if large else SMALL_BATCH
+        fewest = min(len(part.x) for part in (data.train, data.valid, data.test))
+        if batch > fewest:
+            raise SettingError(
+                f"{self.name}: batch={batch}, but a part of {data.name} has {fewest} examples only"
+            )
+        return batch
+
+
+def _parse(model: str, name: str, text: str, kind: Any) -> Any:
+    """A value from its text, by the field's annotation."""
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if text.lower() == "none" and type(None) in options:
+        return None
+    for option in options:
+        if option is bool and text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        if option in (int, float, str):
+            try:
+                return option(text)
+            except ValueError:
+                continue
+    expected = " or ".join(getattr(option, "__name__", str(option)) for option in options)
+    expected = expected.replace("NoneType", "none")
+    raise SettingError(f"{model}: {name} is of type {expected}, which {text!r} is not")
