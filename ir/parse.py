@@ -24,6 +24,7 @@ from arignote.ir.diag import IRError
 from arignote.ir.lexer import ParseError, Reader, Token
 from arignote.ir.literals import KEYWORDS, array_of_base64, array_of_elements
 from arignote.ir.opdef import OPS
+from arignote.ir.symbols import type_problem
 from arignote.ir.types import DTYPES, Dim, DimLike, TensorType
 
 #: Integers stay below this: every dtype's fit, and no text makes them grow without bound.
@@ -284,7 +285,11 @@ class _Parser(Reader):
         regions: Sequence[Region],
     ) -> tuple[TensorType, ...]:
         try:
-            return infer_types(name.text, operands, attrs, regions)
+            inferred = infer_types(name.text, operands, attrs, regions)
+            problem = next(filter(None, map(type_problem, inferred)), None)
+            if problem is None:
+                return inferred
+            message = problem
         except IRError as e:
             message = e.diagnostic.message
         except (

@@ -7,8 +7,10 @@ interpreter binds the numbers.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Mapping
 
+from arignote.ir.literals import KEYWORDS
 from arignote.ir.types import Dim, DimLike, TensorType, dim_symbols, subs_dim
 
 
@@ -121,3 +123,17 @@ class Symbols:
         return (
             f"dimension {dim} is {size} in {label} but should be {value}, as {' and '.join(known)}"
         )
+
+
+def type_problem(type: TensorType) -> str | None:
+    """What is wrong with the dimensions of a type, such as one made from bad attributes."""
+    for dim in type.shape:
+        if isinstance(dim, Dim):
+            reserved = sorted(dim.symbols() & KEYWORDS.keys())
+            if reserved:
+                return f"{reserved[0]} is a keyword and cannot name a dimension"
+        elif builtins.type(dim) is not int:
+            return f"the dimension {dim!r} is not an int or a Dim"
+        elif dim < 0:
+            return f"a dimension cannot be negative: {dim}"
+    return None

@@ -81,7 +81,7 @@ class Names:
     def __getitem__(self, value: Value) -> str:
         """The name with its sigil; values of other scopes get one too: broken IR prints."""
         if value not in self._names:
-            self.define(value, "undefined")
+            self.define(value, value.owner.name if value.owner is not None else "arg")
         return self._names[value]
 
 

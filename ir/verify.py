@@ -26,7 +26,7 @@ from arignote.ir.core import Attr, Func, Module, Op, Region, Value
 from arignote.ir.diag import Diagnostic, IRError, Loc
 from arignote.ir.literals import KEYWORDS
 from arignote.ir.opdef import OPS, opdef
-from arignote.ir.symbols import attr_dims, bound_by
+from arignote.ir.symbols import attr_dims, bound_by, type_problem
 from arignote.ir.text import (
     Line,
     Names,
@@ -174,7 +174,7 @@ class _Checker:
             if value.owner is not None:
                 made = f"{name} is an input, and the result of {value.owner.name}"
                 yield self.found(made, head, kind, i)
-            if (problem := _type_problem(value.type)) is not None:
+            if (problem := type_problem(value.type)) is not None:
                 yield self.found(f"{name}: {problem}", head, kind, i)
             scope.defined.add(value)
         scope.symbols = bound_by(v.type for _, _, v in places)
@@ -240,7 +240,7 @@ class _Checker:
             if value.owner is not op or value.index != i:
                 message = f"{scope.names[value]} does not know that it is result {i} of {op.name}"
                 yield "result", i, message, ()
-            if (problem := _type_problem(value.type)) is not None:
+            if (problem := type_problem(value.type)) is not None:
                 yield "type", i, problem, ()
         for key, attr in op.attrs.items():
             if (problem := _attr_problem(attr)) is not None:
@@ -253,7 +253,12 @@ class _Checker:
                 yield "name", 0, message, ()
 
     def symbols(self, op: Op, scope: _Scope) -> Iterator[tuple[str, int | str, str, Sequence[str]]]:
-        known = scope.symbols | _own_symbols(op)
+        try:
+            own = {name for name, _ in bound_symbols(op)}
+        except (LookupError, TypeError, ValueError):
+            own = set()
+            yield "name", 0, f"{op.name}: its bound positions do not fit its operands", ()
+        known = scope.symbols | own
         for key, attr in op.attrs.items():
             missing = {s for d in attr_dims(attr) for s in d.symbols()} - known
             if missing:
@@ -278,7 +283,7 @@ class _Checker:
             if param.owner is not None:
                 message = f"{name} is a parameter, and the result of {param.owner.name}"
                 yield self.found(message, head, "param", i, op.loc)
-            if (problem := _type_problem(param.type)) is not None:
+            if (problem := type_problem(param.type)) is not None:
                 yield self.found(f"{name}: {problem}", head, "param", i, op.loc)
             scope.defined.add(param)
         scope.symbols = bound_by((p.type for p in region.params), scope.symbols)
@@ -300,33 +305,15 @@ class _Checker:
             yield self.found(message, line, loc=op.loc)
             return
         for i, (want, value) in enumerate(zip(inferred, op.results, strict=True)):
-            if (want.dtype, want.shape) != (value.dtype, value.shape):
+            if (problem := type_problem(want)) is not None:
+                yield self.found(f"{op.name}: {problem}", line, "type", i, op.loc)
+            elif (want.dtype, want.shape) != (value.dtype, value.shape):
                 message = f"{op.name} gives {want}, not {value.type}"
                 yield self.found(message, line, "type", i, op.loc)
 
 
-def _own_symbols(op: Op) -> set[str]:
-    try:
-        return {name for name, _ in bound_symbols(op)}
-    except (LookupError, TypeError, ValueError):  # malformed attributes: inference reports them
-        return set()
-
-
 def _symbols(type: TensorType) -> set[str]:
     return {s for d in type.shape if isinstance(d, Dim) for s in d.symbols()}
-
-
-def _type_problem(type: TensorType) -> str | None:
-    for dim in type.shape:
-        if isinstance(dim, Dim):
-            reserved = sorted(dim.symbols() & KEYWORDS.keys())
-            if reserved:
-                return f"{reserved[0]} is a keyword and cannot name a dimension"
-        elif dim.__class__ is not int:
-            return f"the dimension {dim!r} is not an int or a Dim"
-        elif dim < 0:
-            return f"a dimension cannot be negative: {dim}"
-    return None
 
 
 def _attr_problem(attr: Attr) -> str | None:
