@@ -10,7 +10,7 @@ from typing import ClassVar
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.types import is_float
 from arignote.passes.base import Pass
-from arignote.passes.rewrite import Rewriter, Table, rewrite
+from arignote.passes.rewrite import Rewriter, Table, merge_rules, rewrite
 
 GEMM = Table()
 
@@ -119,37 +119,32 @@ def scaled_product(b: Rewriter, op: Op) -> Value | None:
     return None if scaled is None else scaled.emit(b)
 
 
-def _in_memory(b: Rewriter, value: Value) -> bool:
-    """Whether `value` lies in memory anyway: an input, or another product. What elementwise ops
-    make is better added by the kernel that makes it."""
-    return value.owner is None or value.owner.name in ("dot", "gemm")
-
-
-def _multiple(b: Rewriter, value: Value) -> tuple[Value, float] | None:
-    """(x, c) if `value` is c * x and x lies in memory."""
-    if _in_memory(b, value):
-        return value, 1.0
+def _multiple(b: Rewriter, value: Value) -> tuple[Value, float]:
+    """(x, c) if `value` is c * x used once, or else (value, 1)."""
     op = b.match(value, "mul", "neg")
-    if op is None or not b.single_use(value) or not _in_memory(b, op.operands[0]):
-        return None
+    if op is None or not b.single_use(value) or op.operands[0].type != value.type:
+        return value, 1.0
     if op.name == "neg":
         return op.operands[0], -1.0
     c = b.uniform(op.operands[1])
-    return None if c is None or op.operands[0].type != value.type else (op.operands[0], float(c))
+    return (value, 1.0) if c is None else (op.operands[0], float(c))
 
 
-@GEMM("add", "sub")
-def accumulated_product(b: Rewriter, op: Op) -> Value | None:
-    """c + a @ b, c - a @ b, a @ b - c, and with constant multiples of c."""
+def _accumulate(b: Rewriter, op: Op, updated: Value | None) -> Value | None:
+    """c + a @ b, c - a @ b, a @ b - c, also with a constant multiple of c.
+
+    Only where c is overwritten: the state `updated` by the op, or another product that nothing else
+    needs. Otherwise c would be copied first; the kernel that uses the sum reads it for less.
+    """
     for i, x in enumerate(op.operands):
         y = op.operands[1 - i]
         p = product(b, x)
         if p is None or p.c is not None or y.type != x.type or y is x:
             continue
-        addend = _multiple(b, y)
-        if addend is None:
+        c, beta = _multiple(b, y)
+        made = b.match(c, "dot", "gemm")
+        if c is not updated and (made is None or not b.single_use(c)):
             continue
-        c, beta = addend
         alpha = p.alpha
         if op.name == "sub":
             alpha, beta = (alpha, -beta) if i == 0 else (-alpha, beta)
@@ -164,7 +159,15 @@ class Gemm(Pass):
     name: ClassVar[str] = "gemm"
 
     def run(self, func: Func) -> Func:
-        out = rewrite(func, GEMM, self.name)
+        updates = {s.update: s.value for s in func.states if s.update is not None}
+
+        def accumulate(b: Rewriter, op: Op) -> Value | None:
+            """The sum of a product and the state that the sum is the update of, or a product."""
+            current = b.current if b.depth == 1 else None  # deeper, `op` is not what it becomes
+            return _accumulate(b, op, updates.get(current.result) if current else None)
+
+        table = merge_rules(GEMM, {"add": [accumulate], "sub": [accumulate]})
+        out = rewrite(func, table, self.name)
         if out is not func and func.attrs.get("stage") in ("recorded", "grad"):
             attrs = {k: v for k, v in out.attrs.items() if k != "stage"}  # `decompose` sets one
             out = replace(out, attrs=attrs)

@@ -68,6 +68,7 @@ class Rewriter(Builder):
         self.steps = 0
         self.depth = 0
         self.use_count: dict[Value, int] = {}
+        self.current: Op | None = None  # the op of the old function that is being rewritten
 
     def emit(
         self,
@@ -202,6 +203,7 @@ def rewrite_ops(
             b.ops.append(op)
             continue
         b.loc = op.loc
+        b.current = op
         operands = tuple(mapping.get(v, v) for v in op.operands)
         regions = tuple(_rewrite_region(r, rules, title) for r in op.regions)
         new = b.place(with_operands(op, operands, regions))

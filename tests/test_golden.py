@@ -24,6 +24,7 @@ from arignote.ir.canonical import canonical_text, equal, first_difference
 from arignote.ir.core import Func
 from arignote.ir.text import parse_module, print_module
 from arignote.ir.verify import verify
+from arignote.passes import OPTIMIZE
 from arignote.passes.base import list_passes, parse_pipeline
 from arignote.passes.check import NumericCheck
 from tests.passes.inputs import inputs_for, states_for
@@ -80,9 +81,8 @@ def test_golden(case: Path, request: pytest.FixtureRequest) -> None:
     check(list(pipeline)[-1], func, got)
 
 
-def test_every_pass_has_golden_tests() -> None:
-    folders = {case.parent.name for case in CASES}
-    # What the code generator relies on is tested by executing it, with the code generator.
-    assert set(list_passes()) - folders <= {"fuse", "inplace", "plan"}
-    for name in folders & set(list_passes()):
+def test_every_pass_of_the_optimiser_has_golden_tests() -> None:
+    """What prepares code (fusion, planning) is tested by executing it, with the code generator."""
+    for name in {p.name for p in OPTIMIZE} | {"grad"}:
         assert len(list((GOLDEN / name).glob("*.ari"))) >= 2, f"{name} has fewer than two cases"
+    assert {c.parent.name for c in CASES} <= list_passes().keys() | {"errors"}

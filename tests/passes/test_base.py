@@ -114,7 +114,7 @@ def test_failures_name_the_pass_and_its_predecessors() -> None:
         def run(self, func: Func) -> Func:
             return func.with_ops(func.ops[1:], {})
 
-    with pytest.raises(VerificationError, match="not defined|before it is defined") as info:
+    with pytest.raises(VerificationError, match=r"not defined|before it is defined") as info:
         Pipeline([Cse(), Dce(), Broken()]).run(source(), verify_each=True)
     assert info.value.__notes__ == ["in pass broken on @f, after cse, dce"]
     assert Pipeline([Broken()]).run(source()).ops, "unverified unless asked for"

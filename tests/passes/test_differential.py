@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
-from arignote.ir.core import Func
+from arignote.ir.builder import Builder
+from arignote.ir.core import Func, toposort
+from arignote.ir.interp import run
 from arignote.ir.types import DimLike, dim_symbols
-from arignote.passes import FAST_COMPILE, NONE, OPTIMIZE, Pipeline, specialized
+from arignote.passes import FAST_COMPILE, NONE, OPTIMIZE, Pipeline, derive, specialized
 from arignote.passes.algebra import Algebra
 from arignote.passes.base import Pass
 from arignote.passes.canonicalize import Canonicalize
@@ -90,3 +93,44 @@ def test_specialised(case: tuple[Func, list[Array]]) -> None:
 def test_states(case: tuple[Func, list[Array], dict[str, Array]]) -> None:
     func, arrays, states = case
     OPTIMIZE.run(func, verify_each=True, check_each=NumericCheck(arrays, states))
+
+
+def _smooth(func: Func) -> bool:
+    """Whether finite differences are trusted: no ties of maxima, no rounding to f32."""
+    kinked = {"maximum", "minimum", "max", "min", "abs"}
+    return not any(
+        op.name in kinked or any(r.dtype == "f32" for r in op.results) for op in func.ops
+    )
+
+
+@SETTINGS
+@given(case=programs(max_ops=10, dtypes=("f64",), tame=True))
+def test_gradients(case: tuple[Func, list[Array]]) -> None:
+    """The derivative of a random program along a random direction, before and after `OPTIMIZE`."""
+    func, arrays = case
+    floats = [r for r in func.results if r.dtype == "f64"]
+    assume(floats and _smooth(func))
+    b = Builder()
+    cost = b.const(0.0, "f64")
+    for r in floats:
+        cost = b.add(cost, b.sum(b.sin(r), axes=tuple(range(r.ndim))))
+    gradients = derive(cost, func.params, disconnected="ignore")
+    found = [(i, g) for i, g in enumerate(gradients) if g is not None]
+    assume(found)
+
+    listed = set(func.ops)
+    ops = func.ops + [op for op in toposort([cost, *(g for _, g in found)]) if op not in listed]
+    whole = replace(func, ops=ops, results=[cost, *(g for _, g in found)])
+    OPTIMIZE.run(whole, verify_each=True, check_each=NumericCheck(arrays))
+
+    rng = np.random.default_rng(0)
+    directions = [rng.normal(size=x.shape) for x in arrays]
+    results, _ = run(whole, arrays)
+    slope = sum(
+        float((g * directions[i]).sum()) for (i, _), g in zip(found, results[1:], strict=True)
+    )
+    ends = [
+        float(run(whole, [x + t * d for x, d in zip(arrays, directions, strict=True)])[0][0])
+        for t in (1e-6, -1e-6)
+    ]
+    np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2e-6, rtol=1e-4, atol=1e-4)

@@ -58,7 +58,7 @@ def test_softmax_regression() -> None:
     w, bias = var("w", "f64", 4, 3), var("b", "f64", 3)
     p = b.softmax(b.add(b.dot(x, w), bias), axis=1)
     cost = negative_log_likelihood(b, p, y)
-    env = {
+    env: dict[Value, Array] = {
         x: rng.normal(size=(5, 4)),
         y: np.array([0, 2, -1, 1, 1], dtype=np.int32),
         w: rng.normal(size=(4, 3)),

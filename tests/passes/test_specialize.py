@@ -74,7 +74,7 @@ def test_operand_against_specialised_size() -> None:
     head = b.slice(x, two, start=(0,), size=(k,), step=(1,), bound_size=(0,))
     func = func_of([x], [head])
     assert Specialize().run(func).results[0].shape == (2,)
-    with pytest.raises(TypeInferenceError, match="specialised to 3, but .* gives it is 2"):
+    with pytest.raises(TypeInferenceError, match=r"specialised to 3, but .* gives it is 2"):
         Specialize((("k", 3),)).run(func)
 
 
