@@ -2,6 +2,7 @@
 
 from arignote.ir.ops import (
     creation,
+    device,
     elementwise,
     fused,
     index,
@@ -17,6 +18,7 @@ from arignote.ir.ops import (
 
 __all__ = [
     "creation",
+    "device",
     "elementwise",
     "fused",
     "index",

@@ -1,0 +1,135 @@
+"""CUDA: the kernels of a placed function as CUDA C++, and the host's sequence of launches and transfers.
+
+The schedules are the plain ones: one thread per element, per row or per column, one per element of a product.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tvm
+from tvm import ir as tvm_ir
+from tvm import tirx
+
+from arignote.codegen.emit import Buffer, Emitter, ZERO, dim_expr, floordiv, floormod, i64, pointer_var, private_function
+from arignote.codegen.host import UnsupportedError
+from arignote.codegen.kernels import CUDA_THREADS
+from arignote.codegen.scalar import K
+from arignote.codegen.schedules import build_kernel
+from arignote.codegen.target import Target
+from arignote.ir.core import Func, Op, Value
+from arignote.ir.diag import Diagnostic
+from arignote.ir.placement import host_scalars, is_contiguous_view
+from arignote.ir.types import Dim, prod_dims
+
+PRELUDE_END = "#define ushort unsigned short\n#endif\n"
+
+
+def tvm_target(target: Target) -> Any:
+    """TVM's description of the device."""
+    return tvm.target.Target(
+        {
+            "kind": "cuda",
+            "arch": target.arch,
+            "max_threads_per_block": 1024,
+            "max_shared_memory_per_block": 49152,
+            "thread_warp_size": 32,
+        },
+        host={"kind": "llvm"},
+    )
+
+
+def threads(e: Emitter, total: Any, body: Any) -> None:
+    """`body(i)` in one thread for each i below `total`."""
+    block = tirx.IterVar(None, tirx.Var("block", "int64"), 1, "blockIdx.x")
+    thread = tirx.IterVar(None, tirx.Var("thread", "int64"), 1, "threadIdx.x")
+    index = block.var * i64(CUDA_THREADS) + thread.var
+    with e.nested() as stmts:
+        e.when(tirx.LT(index, total), lambda: body(index))
+    inner = tirx.AttrStmt(thread, "thread_extent", i64(CUDA_THREADS), stmts[0])
+    blocks = floordiv(total + i64(CUDA_THREADS - 1), i64(CUDA_THREADS))
+    e.add(tirx.AttrStmt(block, "thread_extent", blocks, inner))
+
+
+def product_kernel(op: Op) -> Any:
+    """C = alpha * op(A) . op(B) + beta * C, one thread per element of C; batched products too."""
+    e = Emitter()
+    e.scratch = "local"
+    a, b, *rest = op.operands
+    dtype = op.result.dtype
+    attrs = op.attrs if op.name == "gemm" else {}
+    ta, tb = bool(attrs.get("ta")), bool(attrs.get("tb"))
+    symbols = sorted({s for v in (*op.operands, op.result) for d in v.shape if isinstance(d, Dim) for s in d.symbols()})
+    env = {s: tirx.Var(s, "int64") for s in symbols}
+    *batch, m, n = (dim_expr(d, env) for d in op.result.shape)
+    k = dim_expr(a.shape[-2 if ta else -1], env)
+    values: list[Value] = [a, b, *rest, op.result]
+    names = [*(f"a{i}" for i in range(len(values) - 1)), "o"]
+    pointers = [pointer_var(name, v.dtype) for name, v in zip(names, values, strict=True)]
+    buffers = [Buffer(name + "_b", v.dtype, dim_expr(v.type.size, env)) for name, v in zip(names, values, strict=True)]
+    total = dim_expr(prod_dims(op.result.shape), env)
+
+    def element(index: Any) -> None:
+        j, rows = floormod(index, n), e.bind(floordiv(index, n), "q")
+        i, at = (floormod(rows, m), floordiv(rows, m)) if batch else (rows, ZERO)
+        acc = e.local("acc", dtype, 1)
+        e.add(acc.store(ZERO, K.const(0, dtype)))
+
+        def term(p: Any) -> None:
+            x = buffers[0].load(at * m * k + (p * m + i if ta else i * k + p))
+            y = buffers[1].load(at * k * n + (j * k + p if tb else p * n + j))
+            e.add(acc.store(ZERO, acc.load(ZERO) + x * y))
+
+        e.loop(k, term)
+        out = acc.load(ZERO) * K.const(attrs.get("alpha", 1.0), dtype)
+        if attrs.get("scaled"):
+            out = out * buffers[len(values) - 2].load(ZERO)
+        if attrs.get("acc"):
+            out = out + K.const(attrs.get("beta", 1.0), dtype) * buffers[2].load(index)
+        e.add(buffers[-1].store(index, out))
+
+    threads(e, total, element)
+    params = [*pointers, *env.values()]
+    return private_function(params, dict(zip(pointers, buffers, strict=True)), e.stmts)
+
+
+def cuda_text(func: Func, target: Target) -> str:
+    """The host's steps as comments, then the CUDA C++ of every kernel.
+
+    Raises:
+        UnsupportedError: an op has no CUDA kernel; names it and the user's line.
+    """
+    host = host_scalars(func)
+    functions: dict[Any, Any] = {}
+    steps: list[str] = []
+    for op in func.ops:
+        if all(r in host for r in op.results) or op.name == "const" or is_contiguous_view(op):
+            continue
+        if op.name == "transfer":
+            v = op.operands[0]
+            way = "host -> device" if op.attrs["to"] == "cuda" else "device -> host"
+            steps.append(f"transfer {way}: %{v.name or '_'} {v.type}, {_bytes(v)} bytes")
+            continue
+        name = f"k{len(functions)}_{op.attrs['kind'] if op.name == 'fused' else op.name}"
+        if op.name == "fused":
+            by_value = frozenset(i for i, v in enumerate(op.operands) if v in host)
+            kernel = build_kernel(op, target, by_value, {}).func
+        elif op.name in ("dot", "gemm", "batched_dot"):
+            kernel = product_kernel(op)
+        else:
+            raise UnsupportedError(Diagnostic(f"{op.name} has no CUDA kernel", loc=op.loc))
+        functions[tvm_ir.GlobalVar(name)] = kernel.with_attrs({"global_symbol": name})
+        reads = ", ".join(f"%{v.name or '_'}" for v in op.operands)
+        writes = ", ".join(f"%{r.name or '_'}: {r.type}" for r in op.results)
+        steps.append(f"launch {name}({reads}) -> {writes}")
+    lines = [f"// @{func.name}: {len(functions)} kernels, {len(steps) - len(functions)} transfers"]
+    lines += ["//   " + step for step in steps]
+    if not functions:
+        return "\n".join(lines) + "\n"
+    library = tirx.build(tvm.IRModule(functions), target=tvm_target(target))
+    source = library.imports[0].inspect_source()
+    return "\n".join(lines) + "\n\n" + source.partition(PRELUDE_END)[2].lstrip()
+
+
+def _bytes(v: Value) -> str:
+    return str(v.type.size * v.type.itemsize)
