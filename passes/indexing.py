@@ -29,9 +29,8 @@ def _row_labels(b: Rewriter, x: Value, indices: tuple[Value, ...]) -> Value | No
     y = indices[1]
     if y.ndim != 1 or y.shape != (rows,) or not _counts_rows(b, indices[0], rows):
         return None
-    y = b.check_indices(y, size=columns, axis=1)
-    column = b.iota(shape=(columns,), axis=0, dtype="i64")
-    return b.eq(column, b.reshape(y, shape=(rows, 1)))
+    label = b.check_indices(b.reshape(y, shape=(rows, 1)), size=columns, axis=1)
+    return b.eq(b.iota(shape=(columns,), axis=0, dtype="i64"), label)
 
 
 @INDEXING("gather")
@@ -78,11 +77,10 @@ def sum_of_one_entry(b: Rewriter, op: Op) -> Value | None:
         return None
     rows, columns = mask.shape
     iota = b.match(eq.operands[0], "iota")
-    label = b.match(eq.operands[1], "reshape")
-    check = None if label is None else b.match(label.operands[0], "check_indices")
-    if iota is None or check is None or check.attrs["size"] != columns:
+    label = b.match(eq.operands[1], "check_indices")
+    if iota is None or label is None or label.attrs["size"] != columns:
         return None
-    if iota.result.shape != (columns,) or eq.operands[1].shape != (rows, 1):
+    if iota.result.shape != (columns,) or label.result.shape != (rows, 1):
         return None
     if v.ndim == 0:
         return b.broadcast(v, shape=(rows,))
