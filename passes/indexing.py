@@ -15,7 +15,9 @@ INDEXING = Table()
 
 
 def _counts_rows(b: Rewriter, index: Value, rows: DimLike) -> bool:
-    """Whether `index` is 0, 1, ..., rows - 1."""
+    """Whether `index` is 0, 1, ..., rows - 1, in a dtype in which it does not wrap."""
+    if index.dtype not in ("i32", "i64"):
+        return False
     cast = b.match(index, "cast")
     iota = b.match(index if cast is None else cast.operands[0], "iota")
     return iota is not None and index.shape == (rows,)
