@@ -6,7 +6,6 @@ from typing import Any
 import click
 import numpy as np
 
-from arignote.frontends.tensor import stages
 from arignote.ir.diag import IRError
 from arignote.ir.parse import parse_module
 from arignote.models import registry
@@ -46,6 +45,8 @@ def dump(
 
     A model's functions are train, valid, test and predict.
     """
+    from arignote.frontends.tensor import stages  # loads the code generator
+
     path = Path(what)
     if path.suffix == ".ari":
         if settings:
