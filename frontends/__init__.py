@@ -1,0 +1,1 @@
+"""Ways into the compiler: the tensor DSL, importers, the command line."""

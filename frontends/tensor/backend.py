@@ -1,0 +1,50 @@
+"""The native backend: plans an optimised function and compiles it by `arignote.codegen`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from arignote.codegen.compile import compile_func
+from arignote.codegen.executable import GuardFailed
+from arignote.codegen.target import make_target
+from arignote.frontends.tensor.config import config
+from arignote.frontends.tensor.errors import ShapeGuardError
+from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.shared import Container
+from arignote.ir.core import Func
+from arignote.passes.base import Pipeline
+from arignote.passes.fuse import Fuse
+from arignote.passes.plan import Plan
+
+Array = np.ndarray[Any, Any]
+
+
+class Native:
+    """Compiled code, given its arguments as it takes them: contiguous arrays and numbers."""
+
+    def __init__(self, func: Func, containers: Sequence[Container], mode: Mode) -> None:
+        target = make_target(config.device, mode.opt_level)
+        planned = Pipeline([Fuse(), Plan()]).run(func)
+        states = {s.name: c for s, c in zip(planned.states, containers, strict=True)}
+        self.compiled = compile_func(planned, target, states)
+        self._run = self.compiled.executable
+        self._scalars = [i for i, p in enumerate(func.params) if p.ndim == 0]
+
+    def __call__(self, *arrays: Array) -> list[Array]:
+        args: list[Any] = [
+            a if a.flags.c_contiguous or not a.ndim else np.ascontiguousarray(a) for a in arrays
+        ]
+        for i in self._scalars:
+            args[i] = args[i].item()
+        try:
+            return self._run(*args)
+        except GuardFailed as e:
+            raise ShapeGuardError({str(e.dim): e.actual}) from None
+
+
+def native(func: Func, containers: Sequence[Container], mode: Mode) -> Native:
+    """Machine code for `config.device`."""
+    return Native(func, containers, mode)

@@ -1,0 +1,217 @@
+"""`Function`: what `function` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from arignote.frontends.tensor.compiler import Executable, Specialising
+from arignote.frontends.tensor.io import In
+from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.shared import SharedVariable
+from arignote.frontends.tensor.tensortype import TensorType, type_of_value
+from arignote.frontends.tensor.trace import Traced
+from arignote.ir.core import Func
+
+
+class FunctionGraph:
+    """`f.maker.fgraph`: the optimised graph, or the recorded one before the first call."""
+
+    def __init__(self, func: Func) -> None:
+        self.func = func
+
+    @property
+    def inputs(self) -> list[Any]:
+        """Parameters, then shared variables, as variables."""
+        from arignote.frontends.tensor.graph import wrap
+
+        return [wrap(v) for v in self.func.inputs()]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Results, then updates, as variables."""
+        from arignote.frontends.tensor.graph import wrap
+
+        return [wrap(v) for v in self.func.roots()]
+
+    def toposort(self) -> list[Any]:
+        """The ops in the order of execution."""
+        from arignote.frontends.tensor.variable import Apply
+
+        return [Apply(op) for op in self.func.ops if op.name != "const"]
+
+    @property
+    def apply_nodes(self) -> set[Any]:
+        """The ops."""
+        return set(self.toposort())
+
+
+class Maker:
+    """`f.maker`: how a function was made."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self.mode = function.mode
+
+    @property
+    def fgraph(self) -> FunctionGraph:
+        """The graph."""
+        return FunctionGraph(self._function.func)
+
+    @property
+    def inputs(self) -> list[In]:
+        """The inputs."""
+        return list(self._function.inputs)
+
+
+class Function:
+    """A compiled function.
+
+    Arguments are given by position, or by the names of the inputs. It returns an array for a single
+    output, else a list or a dict, as `outputs` was given.
+
+    Attributes:
+        name: as given to `function`.
+        trust_input: skip conversion and checks of arguments; they must be arrays of the right
+            types. False unless set.
+        recorded: the IR function as recorded.
+    """
+
+    def __init__(
+        self,
+        executable: Executable,
+        traced: Traced,
+        inputs: Sequence[In],
+        keys: list[str] | None,
+        single: bool,
+        allow_downcast: bool | None,
+        name: str | None,
+        title: str,
+        mode: Mode,
+    ) -> None:
+        self._executable = executable
+        self.recorded = traced.func
+        self.inputs = list(inputs)
+        self._keys = keys
+        self._single = single
+        self._downcast = allow_downcast
+        self.name = name
+        self._title = title
+        self.mode = mode
+        self._shared = list(traced.shared)
+        self.trust_input = False
+        self.profile = None
+        self._types: list[TensorType] = [type_of_value(i.variable.value_) for i in inputs]
+        self._quick = [(t.numpy_dtype, t.ndim) for t in self._types]
+        # A dimension that is known is checked by `filter`.
+        self._plain = not any(s is not None for t in self._types for s in t.shape)
+        self._defaults = any(i.value is not None for i in inputs)
+
+    # ------------------------------------------------------------ calling
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != len(self._quick):
+            args = self._bind(args, kwargs)
+        if not self.trust_input:
+            for a, (dtype, ndim) in zip(args, self._quick, strict=True):
+                if type(a) is not np.ndarray or a.dtype != dtype or a.ndim != ndim:
+                    args = self._filtered(args)
+                    break
+            else:
+                if not self._plain:
+                    args = self._filtered(args)
+        results = self._executable(*args)
+        if self._single:
+            return results[0]
+        return results if self._keys is None else dict(zip(self._keys, results, strict=True))
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Arguments by position, from those given by position and name, and defaults."""
+        count = len(self.inputs)
+        if len(args) > count:
+            raise TypeError(
+                f"Too many parameter passed to the function{self._of()}: it takes {count}, got "
+                f"{len(args)}"
+            )
+        missing = object()
+        values: list[Any] = [*args, *[missing] * (count - len(args))]
+        for key, value in kwargs.items():
+            places = [i for i, slot in enumerate(self.inputs) if slot.name == key]
+            if not places:
+                names = ", ".join(str(s.name) for s in self.inputs if s.name is not None)
+                raise TypeError(
+                    f"the function{self._of()} has no input called {key!r}; it has {names or 'no names'}"
+                )
+            if len(places) > 1:
+                raise TypeError(f"several inputs are called {key!r}: give them by position")
+            if values[places[0]] is not missing:
+                raise TypeError(f"Multiple values for input variable: {key}")
+            values[places[0]] = value
+        for i, slot in enumerate(self.inputs):
+            if values[i] is not missing:
+                continue
+            if slot.value is None:
+                names = ", ".join(
+                    str(s.variable)
+                    for s, v in zip(self.inputs, values, strict=True)
+                    if v is missing and s.value is None
+                )
+                raise TypeError(
+                    f"Missing required input: {names} (the function{self._of()} takes {count} "
+                    f"arguments, got {len(args) + len(kwargs)})"
+                )
+            default = slot.value
+            values[i] = default.get_value(borrow=True) if isinstance(default, SharedVariable) else (
+                default
+            )
+        return tuple(values)
+
+    def _of(self) -> str:
+        return f' "{self._title}"' if self._title else ""
+
+    def _filtered(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        out = []
+        for i, (a, slot, type) in enumerate(zip(args, self.inputs, self._types, strict=True)):
+            downcast = self._downcast if slot.allow_downcast is None else slot.allow_downcast
+            try:
+                out.append(type.filter(a, slot.strict, downcast))
+            except TypeError as e:
+                called = f", input {slot.name!r}" if slot.name else ""
+                raise TypeError(
+                    f"Bad input argument to arignote function{self._name_text()} at index {i} "
+                    f"(0-based){called}. {e}"
+                ) from None
+        return tuple(out)
+
+    def _name_text(self) -> str:
+        return f' with name "{self._title}"' if self._title else ""
+
+    # ------------------------------------------------------------ what it is
+    @property
+    def func(self) -> Func:
+        """The IR function: optimised for the latest compiled shapes, recorded before that."""
+        if isinstance(self._executable, Specialising) and self._executable.functions:
+            return self._executable.functions[-1]
+        return self.recorded
+
+    @property
+    def executable(self) -> Executable:
+        """What runs it."""
+        return self._executable
+
+    @property
+    def maker(self) -> Maker:
+        """How it was made, as Theano's users look at it: `f.maker.fgraph`."""
+        return Maker(self)
+
+    def get_shared(self) -> list[SharedVariable]:
+        """The shared variables that it reads or updates."""
+        return list(self._shared)
+
+    def free(self) -> None:
+        """Give back working memory. There is nothing to do: results are the caller's."""
+
+    def __repr__(self) -> str:
+        names = ", ".join(str(i.variable) for i in self.inputs)
+        return f"<Function {self.name or self._title}({names})>"

@@ -1,0 +1,195 @@
+"""The seam between recorded functions and what runs them.
+
+    compile_func(func, containers, mode) -> Executable
+
+`Mode("reference")` interprets; it is used only where it is asked for. The other modes specialise
+the function to the shapes of the call (`ShapePolicy`), run the mode's pipeline on it, and hand the
+result to the *backend*: a callable
+
+    backend(func: ir.Func, containers: Sequence[Container], mode: Mode) -> Executable
+
+for an optimised function whose remaining symbols are dynamic dimensions. `set_backend` installs
+one; by default it is `arignote.frontends.tensor.backend.native`. An executable gets one array per
+parameter, of the parameter's dtype and rank (any strides, any alignment), and returns new arrays,
+one per result. Before it returns it stores the new values of updated states in `containers` (in
+place, or by `container.array = ...`), all of them computed from the old values.
+
+Sizes that are computed at run time (`x[i * 20 : (i + 1) * 20]`) are assumed to stay what they are
+in the first call. Where such an assumption fails the executable raises `ShapeGuardError` before it
+changes any state; that call, and others like it, run code in which these sizes are symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from arignote.frontends.tensor.errors import ShapeGuardError
+from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.policy import Plan, ShapePolicy
+from arignote.frontends.tensor.shared import Container, aligned_copy
+from arignote.ir.bound import bound_symbols
+from arignote.ir.core import Func
+from arignote.ir.diag import IRError
+from arignote.ir.interp import evaluate, run
+from arignote.ir.placement import host_scalars
+from arignote.ir.types import Dim, dim_symbols
+from arignote.passes.pipelines import PIPELINES, specialized
+
+Array = np.ndarray[Any, Any]
+Shapes = tuple[tuple[int, ...], ...]
+
+
+class Executable(Protocol):
+    """Something that runs a function once per call; see the module's documentation."""
+
+    def __call__(self, *arrays: Array) -> list[Array]: ...
+
+
+Backend = Callable[[Func, Sequence[Container], Mode], Executable]
+
+_backend: Backend | None = None
+
+
+def set_backend(backend: Backend | None) -> Backend | None:
+    """Use another backend for functions compiled from now on; None is the code generator.
+
+    Returns:
+        The backend so far.
+    """
+    global _backend
+    before, _backend = _backend, backend
+    return before
+
+
+def default_backend(func: Func, containers: Sequence[Container], mode: Mode) -> Executable:
+    """Native code for `config.device`, by `arignote.codegen`."""
+    from arignote.frontends.tensor.backend import native
+
+    return native(func, containers, mode)
+
+
+def compile_func(func: Func, containers: Sequence[Container], mode: Mode) -> Executable:
+    """An executable for a recorded function; `containers` hold its states, in order."""
+    if mode.reference:
+        return Reference(func, containers)
+    return Specialising(func, containers, mode, _backend or default_backend)
+
+
+class Reference:
+    """Runs the recorded function with the reference interpreter."""
+
+    def __init__(self, func: Func, containers: Sequence[Container]) -> None:
+        self.func = func
+        self.containers = list(containers)
+
+    def __call__(self, *arrays: Array) -> list[Array]:
+        states = {
+            s.name: c.array for s, c in zip(self.func.states, self.containers, strict=True)
+        }
+        results, after = run(self.func, arrays, states)
+        # Results may be the very arrays that came in, which updates are about to overwrite.
+        results = [np.array(r) for r in results]
+        new = [
+            (c, aligned_copy(np.asarray(after[s.name])))
+            for s, c in zip(self.func.states, self.containers, strict=True)
+            if s.update is not None
+        ]
+        for container, array in new:
+            store(container, array)
+        return results
+
+
+def store(container: Container, array: Array) -> None:
+    """Give a state its new value: in place where the shape stays."""
+    if container.array.shape == array.shape and container.array.flags.writeable:
+        container.array[...] = array
+    else:
+        container.array = array
+
+
+class Specialising:
+    """Compiles for the shapes of calls, as `ShapePolicy` decides, and picks what fits a call."""
+
+    def __init__(
+        self, func: Func, containers: Sequence[Container], mode: Mode, backend: Backend
+    ) -> None:
+        self.func = func
+        self.containers = list(containers)
+        self.mode = mode
+        self.backend = backend
+        inputs = func.inputs()
+        self.policy = ShapePolicy(tuple(dim_symbols(d for v in inputs for d in v.shape)))
+        self._where: dict[str, tuple[int, int]] = {}
+        for i, value in enumerate(inputs):
+            for axis, dim in enumerate(value.shape):
+                if isinstance(dim, Dim):
+                    self._where.setdefault(str(dim), (i, axis))
+        self.compiled: list[tuple[Plan, bool, Executable]] = []
+        self.functions: list[Func] = []  # optimised, in the order of compilation
+        self._fast: dict[Shapes, Executable] = {}
+        self._general: dict[Shapes, Executable] = {}
+
+    def __call__(self, *arrays: Array) -> list[Array]:
+        key = (*[a.shape for a in arrays], *[c.array.shape for c in self.containers])
+        executable = self._fast.get(key)
+        if executable is None:
+            executable = self._fast[key] = self._find(key, arrays)
+        try:
+            return executable(*arrays)
+        except ShapeGuardError as e:
+            general = self._general.get(key)
+            if general is None:
+                general = self._general[key] = self._find(key, None)
+            if general is executable:
+                raise ValueError(f"@{self.func.name}: dimensions do not fit: {e}") from None
+        try:
+            return general(*arrays)
+        except ShapeGuardError as e:
+            raise ValueError(f"@{self.func.name}: dimensions do not fit: {e}") from None
+
+    def _find(self, key: Shapes, arrays: Sequence[Array] | None) -> Executable:
+        """Code for calls of these shapes; without `arrays` it assumes no run-time sizes."""
+        sizes = {s: key[i][axis] for s, (i, axis) in self._where.items()}
+        for plan, assumed, executable in self.compiled:
+            if plan.admits(sizes) and assumed == (arrays is not None):
+                return executable
+        plan = self.policy.plan(sizes)
+        extra = {} if arrays is None else run_time_sizes(self.func, arrays, self.containers)
+        func = optimise(self.func, plan, self.mode, extra)
+        executable = self.backend(func, self.containers, self.mode)
+        self.compiled.append((plan, arrays is not None, executable))
+        self.functions.append(func)
+        return executable
+
+
+def run_time_sizes(
+    func: Func, arrays: Sequence[Array], containers: Sequence[Container]
+) -> dict[str, int]:
+    """The sizes that `func` would compute in a call, where they depend on scalars and shapes."""
+    host = host_scalars(func)
+    inputs = {s for v in func.inputs() for s in dim_symbols(v.shape)}
+    wanted = {
+        symbol: scalar
+        for op in func.ops
+        for symbol, scalar in bound_symbols(op)
+        if symbol not in inputs and scalar in host
+    }
+    if not wanted:
+        return {}
+    given = zip(func.inputs(), (*arrays, *(c.array for c in containers)), strict=True)
+    try:
+        values = evaluate(list(wanted.values()), dict(given))
+    except IRError:  # such as an index out of range: the call itself reports it
+        return {}
+    return {s: int(v) for s, v in zip(wanted, values, strict=True) if int(v) >= 0}
+
+
+def optimise(
+    func: Func, plan: Plan, mode: Mode, extra: Mapping[str, int] | None = None
+) -> Func:
+    """`func` under a plan, and with `extra` sizes assumed, after the mode's pipeline."""
+    dims = dict(plan.dims) | dict(extra or {})
+    return specialized(PIPELINES[mode.pipeline], dims).run(func)

@@ -1,0 +1,310 @@
+"""From recorded expressions to an IR function.
+
+The part of the graph that outputs and updates need is copied with its substitutions (`givens`)
+made, types inferred anew, and symbols named afresh, so that the same program always gives the same
+text. Dimensions that no input determines (`T.arange(k)`, `x[:k]`) are bound where they are used:
+each op that needs one takes it as a scalar operand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from arignote.frontends.tensor.convert import type_text
+from arignote.frontends.tensor.errors import MissingInputError
+from arignote.frontends.tensor.gradient import made_at
+from arignote.frontends.tensor.graph import Axis, Leaf, Symbol, Variable
+from arignote.frontends.tensor.names import op_label
+from arignote.frontends.tensor.shapes import as_dim
+from arignote.frontends.tensor.shared import SharedVariable
+from arignote.ir.bound import BOUND, bound_positions
+from arignote.ir.builder import Builder
+from arignote.ir.core import Func, Op, State, Value
+from arignote.ir.symbols import attr_dims, subs_attr
+from arignote.ir.types import Dim, DimLike, TensorType
+
+DefaultUpdate = Callable[[SharedVariable], "Variable | None"]
+
+
+@dataclass
+class Traced:
+    """A function, the shared variables behind its states, and which inputs it does not use."""
+
+    func: Func
+    shared: list[SharedVariable]
+    unused: list[int]
+
+
+def dim_names() -> Iterator[str]:
+    """n, m, k, ..., then n1, m1, ..."""
+    letters, round_ = "nmkpqrstuvw", 0
+    while True:
+        yield from (c + (str(round_) if round_ else "") for c in letters)
+        round_ += 1
+
+
+def identifier(name: str, taken: set[str], fallback: str) -> str:
+    """A name for a parameter or state: letters, digits, `_` and `.`, and not taken yet."""
+    base = re.sub(r"[^\w.]", "_", name) or fallback
+    out, i = base, 1
+    while out in taken:
+        out, i = f"{base}.{i}", i + 1
+    taken.add(out)
+    return out
+
+
+class _Copier:
+    """Copies ops, depth first, into `ops`."""
+
+    def __init__(self, inputs: Sequence[Variable], givens: Mapping[Value, Value]) -> None:
+        self.ops: list[Op] = []
+        self.b = Builder(self.ops)
+        self.values: dict[Value, Value] = {}
+        self.env: dict[str, DimLike] = {}
+        self.scalars: dict[str, Value] = {}  # symbols that inputs do not determine
+        self.names = dim_names()
+        self.used: set[Value] = set()
+        self.states: list[State] = []
+        self.shared: list[SharedVariable] = []
+        self.givens = givens
+        self._taken: set[str] = set()
+        self.params: list[Value] = []
+        self._sources: dict[Value, Value] = {}
+        for i, variable in enumerate(inputs):
+            name = identifier(variable.name or f"in{i}", self._taken, f"in{i}")
+            param = Value(self._fresh_type(variable.value_.type), name)
+            self.params.append(param)
+            self._sources[variable.value_] = param
+        self._state_names: set[str] = set()
+
+    def _fresh_type(self, type: TensorType) -> TensorType:
+        return type.with_shape(
+            d if isinstance(d, int) else Dim.symbol(next(self.names)) for d in type.shape
+        )
+
+    # ------------------------------------------------------------ leaves
+    def _leaf(self, value: Value, user: Op | None) -> Value:
+        variable = value.variable if isinstance(value, Leaf) else None
+        if isinstance(variable, SharedVariable):
+            name = identifier(value.name or "shared", self._state_names, "shared")
+            new = Value(self._fresh_type(value.type), name)
+            self.states.append(State(name, new))
+            self.shared.append(variable)
+            return new
+        raise MissingInputError(_missing(value, variable, user))
+
+    def _known(self, value: Value) -> bool:
+        """Whether a value is copied; an input becomes so when it is first asked for."""
+        if value in self.values:
+            return True
+        if value in self._sources:
+            self.values[value] = self._sources[value]
+            self.used.add(value)
+            return True
+        return False
+
+    # ------------------------------------------------------------ the walk
+    def copy(self, root: Value) -> Value:
+        """The copy of `root`, made with all that it needs."""
+        stack: list[tuple[Value, Op | None]] = [(root, None)]
+        entered: set[Value] = set()
+        while stack:
+            value, user = stack[-1]
+            if self._known(value):
+                stack.pop()
+                continue
+            needs = self._needs(value)
+            missing = [v for v in needs if not self._known(v)]
+            if missing:
+                if value in entered:
+                    raise ValueError(
+                        "when givens replace several variables, none of the replacements may "
+                        f"depend on a replaced variable: {value.name or type_text(value)} does"
+                    )
+                entered.add(value)
+                op = value.owner if value not in self.givens else None
+                stack += [(v, op) for v in reversed(missing)]
+                continue
+            self._make(value, user)
+            stack.pop()
+        return self.values[root]
+
+    def _needs(self, value: Value) -> list[Value]:
+        if value in self.givens:
+            return [self.givens[value]]
+        op = value.owner
+        if op is None:
+            return []
+        return [*op.operands, *(_source(s) for s in _symbols(op) if s not in self.env)]
+
+    def _make(self, value: Value, user: Op | None) -> None:
+        if value in self.givens:
+            self.values[value] = self.values[self.givens[value]]
+        elif value.owner is None:
+            self.values[value] = self._leaf(value, user)
+        else:
+            op = value.owner
+            for symbol in _symbols(op):
+                self._resolve(symbol)
+            new = self._op(op)
+            for old, result in zip(op.results, new, strict=True):
+                self.values[old] = result
+
+    def _resolve(self, symbol: Symbol) -> None:
+        if symbol in self.env:
+            return
+        source = self.values[_source(symbol)]
+        if isinstance(symbol.origin, Axis):
+            self.env[symbol] = source.shape[symbol.origin.axis]
+            return
+        dim = as_dim(source)
+        if dim is None:
+            dim = Dim.symbol(next(self.names))
+            self.scalars[str(dim)] = source
+        self.env[symbol] = dim
+
+    # ------------------------------------------------------------ ops
+    def _op(self, op: Op) -> tuple[Value, ...]:
+        operands = [self.values[v] for v in op.operands]
+        attrs: dict[str, Any] = {k: subs_attr(a, self.env) for k, a in op.attrs.items()}
+        self.b.loc = op.loc
+        if op.name in BOUND:
+            operands = self._bind(op, operands, attrs)
+        names = [r.name for r in op.results]
+        return self.b.emit(op.name, *operands, regions=op.regions, names=names, **attrs)
+
+    def _bind(self, op: Op, operands: list[Value], attrs: dict[str, Any]) -> list[Value]:
+        """The operands, with scalars for just those dimensions that inputs do not determine."""
+        places = bound_positions(op)
+        count = len(operands) - len(places)
+        given = {
+            (attr, position): scalar
+            for (attr, _, position, _), scalar in zip(places, operands[count:], strict=True)
+        }
+        if op.name == "update_slice":  # sizes are those of what is written
+            attrs["size"] = operands[1].shape
+        scalars: list[Value] = []
+        for attr, listing in BOUND[op.name]:
+            if op.name == "update_slice" and attr == "size":
+                continue
+            items = list(attrs[attr])
+            bound = []
+            for position, dim in enumerate(items):
+                scalar = given.get((attr, position)) if attr == "start" else None
+                if scalar is None and isinstance(dim, Dim) and dim.symbols() & self.scalars.keys():
+                    scalar = self._scalar(dim)
+                    if dim.symbols() != {str(dim)}:  # what is bound is a plain symbol
+                        items[position] = Dim.symbol(next(self.names))
+                        self.scalars[str(items[position])] = scalar
+                    if attr == "start":
+                        items[position] = 0
+                if scalar is not None:
+                    bound.append(position)
+                    scalars.append(scalar)
+            attrs[attr] = tuple(items)
+            attrs.pop(listing, None)
+            if bound:
+                attrs[listing] = tuple(bound)
+        return [*operands[:count], *scalars]
+
+    def _scalar(self, dim: Dim) -> Value:
+        """The i64 value of a dimension."""
+        total: Value | None = None
+        for monomial, coefficient in dim.terms:
+            term: Value | None = None
+            if coefficient != 1 or not monomial:
+                term = self.b.const(coefficient, "i64")
+            for symbol, power in monomial:
+                for _ in range(power):
+                    factor = self._symbol(symbol)
+                    term = factor if term is None else self.b.mul(term, factor)
+            assert term is not None
+            total = term if total is None else self.b.add(total, term)
+        assert total is not None
+        return total
+
+    def _symbol(self, symbol: str) -> Value:
+        if symbol in self.scalars:
+            return self.scalars[symbol]
+        for value in (*self.params, *(s.value for s in self.states)):
+            for axis, dim in enumerate(value.shape):
+                if isinstance(dim, Dim) and str(dim) == symbol:
+                    return self.b.dim(value, axis=axis)
+        raise AssertionError(f"symbol {symbol} has no source")
+
+
+def _symbols(op: Op) -> list[Symbol]:
+    """The recorded symbols in the attributes of an op."""
+    found = {s for a in op.attrs.values() for d in attr_dims(a) for s in d.symbols()}
+    return sorted(s for s in found if isinstance(s, Symbol))
+
+
+def _source(symbol: Symbol) -> Value:
+    origin = symbol.origin
+    return origin if isinstance(origin, Value) else origin.value
+
+
+def _missing(value: Value, variable: Any, user: Op | None) -> str:
+    name = value.name or f"<{type_text(value)}>"
+    where = ""
+    if user is not None:
+        names = ", ".join(v.name or f"<{type_text(v)}>" for v in user.operands)
+        place = user.operands.index(value) if value in user.operands else 0
+        where = f"Input {place} of the graph (indices start from 0), used to compute "
+        where += f"{op_label(user)}({names}), "
+        if user.loc is not None:
+            source = user.loc.source()
+            where += f"at {user.loc}" + (f": {source}, " if source else ", ")
+    made = made_at(variable) if isinstance(variable, Variable) else ""
+    return (
+        f"Missing input: {name}. {where or 'It '}was not provided and not given a value: pass it "
+        f"in the inputs of the function, or replace it by givens.{made}"
+    )
+
+
+def build_func(
+    name: str,
+    inputs: Sequence[Variable],
+    outputs: Sequence[Variable],
+    updates: Mapping[SharedVariable, Variable],
+    givens: Mapping[Variable, Variable],
+    default_update: DefaultUpdate | None = None,
+) -> Traced:
+    """The function that computes `outputs` and `updates` from `inputs`.
+
+    Args:
+        default_update: asked for each shared variable that is used and has no update.
+
+    Raises:
+        MissingInputError: something that is needed is not an input.
+        ValueError: `givens` that depend on each other.
+    """
+    work = _Copier(inputs, {k.value_: v.value_ for k, v in givens.items()})
+    results = [work.copy(v.value_) for v in outputs]
+    pending = dict(updates)
+    new: dict[SharedVariable, Value] = {}
+    asked: set[SharedVariable] = set()
+    while True:
+        for target, expression in pending.items():
+            new[target] = work.copy(expression.value_)
+            work.copy(target.value_)
+        pending = {}
+        for shared in work.shared:
+            if default_update is not None and shared not in new and shared not in asked:
+                asked.add(shared)
+                update = default_update(shared)
+                if update is not None:
+                    pending[shared] = update
+        if not pending:
+            break
+    for state, shared in zip(work.states, work.shared, strict=True):
+        state.update = new.get(shared)
+    func = Func(
+        identifier(name, set(), "main"),
+        work.params, work.states, work.ops, results, {"stage": "recorded"},
+    )  # fmt: skip
+    unused = [i for i, v in enumerate(inputs) if v.value_ not in work.used]
+    return Traced(func, work.shared, unused)

@@ -1,0 +1,497 @@
+"""Variables: what the user's expressions are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arignote.frontends.tensor import elementwise as ew
+from arignote.frontends.tensor import indexing, joining, linear, names, reduction, shapes
+from arignote.frontends.tensor.graph import Variable, register_class, wrap
+from arignote.frontends.tensor.tensortype import TensorType, type_of_value
+from arignote.ir.core import Op, Value
+
+if TYPE_CHECKING:
+    from arignote.frontends.tensor.function import Function
+
+
+class OpView:
+    """`owner.op`: the operation as Theano's users see it. Equal for equal operations."""
+
+    def __init__(self, op: Op) -> None:
+        self.name = op.name
+        self.attrs = dict(op.attrs)
+        self._label = names.op_label(op)
+
+    def __repr__(self) -> str:
+        return self._label
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OpView) and self._label == other._label
+
+    def __hash__(self) -> int:
+        return hash(self._label)
+
+
+class Apply:
+    """`variable.owner`: the op that makes a variable, and what it is applied to. Read only."""
+
+    def __init__(self, op: Op) -> None:
+        self._op = op
+
+    @property
+    def op(self) -> OpView:
+        """The operation."""
+        return OpView(self._op)
+
+    @property
+    def inputs(self) -> list[TensorVariable]:
+        """The operands."""
+        return [wrap(v) for v in self._op.operands]
+
+    @property
+    def outputs(self) -> list[TensorVariable]:
+        """The results."""
+        return [wrap(v) for v in self._op.results]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Apply) and self._op is other._op
+
+    def __hash__(self) -> int:
+        return hash(self._op)
+
+    def __repr__(self) -> str:
+        return f"{self.op}({', '.join(map(str, self.inputs))})"
+
+
+class TensorVariable(Variable):
+    """A symbolic tensor. `==` compares identity, as variables are keys; `T.eq` is elementwise."""
+
+    #: Makes NumPy leave `array * variable` to the variable.
+    __array_priority__ = 1000
+    __array_ufunc__ = None
+
+    def __init__(self, value: Value, plan: indexing.Plan | None = None) -> None:
+        super().__init__(value)
+        self.plan = plan
+        self._functions: dict[Any, Function] = {}
+
+    # ------------------------------------------------------------ what it is
+    @property
+    def type(self) -> TensorType:
+        """The type: dtype and broadcastable dimensions."""
+        return type_of_value(self.value_)
+
+    @property
+    def owner(self) -> Apply | None:
+        """The op that makes it; None for inputs and constants."""
+        op = self.value_.owner
+        return None if op is None or op.name == "const" else Apply(op)
+
+    @property
+    def index(self) -> int | None:
+        """Which result of `owner` it is."""
+        return None if self.owner is None else self.value_.index
+
+    @property
+    def shape(self) -> TensorVariable:
+        """The shape: a vector, with `x.shape[0]`, iteration and `len`."""
+        return shapes.shape(self)
+
+    @property
+    def size(self) -> TensorVariable:
+        """The number of elements."""
+        out: Any = wrap(shapes.dim_value(self.value_.type.size))
+        return out  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        if self.name is not None:
+            return self.name
+        if self.owner is not None:
+            return f"{self.owner.op}.{self.value_.index}"
+        return f"<{self.type}>"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "Variables do not support boolean operations: this is a symbolic expression, whose "
+            "value is known only when a compiled function runs. Use T.switch, T.and_, T.eq"
+        )
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of unsized object: this variable is a scalar")
+        size = self.value_.shape[0]
+        if isinstance(size, int):
+            return size
+        raise TypeError("the length of a symbolic tensor is not known; use x.shape[0]")
+
+    def __iter__(self) -> Iterator[TensorVariable]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        size = self.value_.shape[0]
+        if not isinstance(size, int):
+            raise TypeError(
+                f"iteration over {self}, whose length is not known; use scan, or x.shape[0]"
+            )
+        return (self[i] for i in range(size))
+
+    # ------------------------------------------------------------ operators
+    def __neg__(self) -> TensorVariable:
+        return ew.neg(self)
+
+    def __pos__(self) -> TensorVariable:
+        return self
+
+    def __abs__(self) -> TensorVariable:
+        return ew.abs_(self)
+
+    def __invert__(self) -> TensorVariable:
+        return ew.invert(self)
+
+    def __add__(self, y: Any) -> TensorVariable:
+        return ew.add(self, y)
+
+    def __radd__(self, y: Any) -> TensorVariable:
+        return ew.add(y, self)
+
+    def __sub__(self, y: Any) -> TensorVariable:
+        return ew.sub(self, y)
+
+    def __rsub__(self, y: Any) -> TensorVariable:
+        return ew.sub(y, self)
+
+    def __mul__(self, y: Any) -> TensorVariable:
+        return ew.mul(self, y)
+
+    def __rmul__(self, y: Any) -> TensorVariable:
+        return ew.mul(y, self)
+
+    def __truediv__(self, y: Any) -> TensorVariable:
+        return ew.true_div(self, y)
+
+    def __rtruediv__(self, y: Any) -> TensorVariable:
+        return ew.true_div(y, self)
+
+    def __floordiv__(self, y: Any) -> TensorVariable:
+        return ew.int_div(self, y)
+
+    def __rfloordiv__(self, y: Any) -> TensorVariable:
+        return ew.int_div(y, self)
+
+    def __mod__(self, y: Any) -> TensorVariable:
+        return ew.mod(self, y)
+
+    def __rmod__(self, y: Any) -> TensorVariable:
+        return ew.mod(y, self)
+
+    def __divmod__(self, y: Any) -> tuple[TensorVariable, TensorVariable]:
+        return ew.divmod(self, y)
+
+    def __rdivmod__(self, y: Any) -> tuple[TensorVariable, TensorVariable]:
+        return ew.divmod(y, self)
+
+    def __pow__(self, y: Any) -> TensorVariable:
+        return ew.pow(self, y)
+
+    def __rpow__(self, y: Any) -> TensorVariable:
+        return ew.pow(y, self)
+
+    def __matmul__(self, y: Any) -> TensorVariable:
+        return linear.dot(self, y)
+
+    def __rmatmul__(self, y: Any) -> TensorVariable:
+        return linear.dot(y, self)
+
+    def __and__(self, y: Any) -> TensorVariable:
+        return ew.and_(self, y)
+
+    def __rand__(self, y: Any) -> TensorVariable:
+        return ew.and_(y, self)
+
+    def __or__(self, y: Any) -> TensorVariable:
+        return ew.or_(self, y)
+
+    def __ror__(self, y: Any) -> TensorVariable:
+        return ew.or_(y, self)
+
+    def __xor__(self, y: Any) -> TensorVariable:
+        return ew.xor(self, y)
+
+    def __rxor__(self, y: Any) -> TensorVariable:
+        return ew.xor(y, self)
+
+    def __lt__(self, y: Any) -> TensorVariable:
+        return ew.lt(self, y)
+
+    def __le__(self, y: Any) -> TensorVariable:
+        return ew.le(self, y)
+
+    def __gt__(self, y: Any) -> TensorVariable:
+        return ew.gt(self, y)
+
+    def __ge__(self, y: Any) -> TensorVariable:
+        return ew.ge(self, y)
+
+    def __ceil__(self) -> TensorVariable:
+        return ew.ceil(self)
+
+    def __floor__(self) -> TensorVariable:
+        return ew.floor(self)
+
+    def __trunc__(self) -> TensorVariable:
+        return ew.trunc(self)
+
+    def __getitem__(self, index: Any) -> TensorVariable:
+        plan = indexing.make_plan(self, index)
+        return TensorVariable(plan.read(), plan)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "variables cannot be assigned to: use x = T.set_subtensor(x[index], value)"
+        )
+
+    # ------------------------------------------------------------ shape
+    @property
+    def T(self) -> TensorVariable:
+        """The dimensions in reverse."""
+        return shapes.transpose(self)
+
+    def transpose(self, *axes: Any) -> TensorVariable:
+        """The dimensions in reverse, or in the given order."""
+        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (list, tuple))):
+            return shapes.transpose(self, axes[0])
+        return shapes.transpose(self, axes or None)
+
+    def dimshuffle(self, *pattern: Any) -> TensorVariable:
+        """Permute, insert (`"x"`) and drop dimensions."""
+        return shapes.dimshuffle(self, *pattern)
+
+    def reshape(self, *shape: Any, ndim: int | None = None) -> TensorVariable:
+        """Another shape for the same elements; one size may be -1."""
+        if len(shape) == 2 and ndim is None and isinstance(shape[0], (list, tuple, Variable)):
+            shape, ndim = (shape[0],), shape[1]
+        one = len(shape) == 1
+        return shapes.reshape(self, shape[0] if one else shape, ndim)
+
+    def flatten(self, ndim: int | None = None, outdim: int | None = None) -> TensorVariable:
+        """The last dimensions merged, so that `ndim` (1) are left."""
+        return shapes.flatten(self, ndim, outdim)
+
+    def ravel(self) -> TensorVariable:
+        """All dimensions merged."""
+        return shapes.flatten(self)
+
+    def swapaxes(self, axis1: int, axis2: int) -> TensorVariable:
+        """Two dimensions exchanged."""
+        return shapes.swapaxes(self, axis1, axis2)
+
+    def squeeze(self) -> TensorVariable:
+        """Without broadcastable dimensions."""
+        return shapes.squeeze(self)
+
+    def take(self, indices: Any, axis: int | None = None) -> TensorVariable:
+        """Elements at `indices` along `axis`, or of the flattened tensor."""
+        if axis is None:
+            return self.flatten()[as_index(indices)]
+        axis = axis + self.ndim if axis < 0 else axis
+        return self[(*(slice(None),) * axis, as_index(indices))]
+
+    # ------------------------------------------------------------ dtype
+    def astype(self, dtype: Any) -> TensorVariable:
+        """Another dtype; `"floatX"` names the configured one."""
+        return ew.cast(self, dtype)
+
+    def copy(self, name: str | None = None) -> TensorVariable:
+        """A new variable with the same value."""
+        from arignote.frontends.tensor.graph import emit
+
+        out = wrap(emit("copy", self.value_))
+        if name is not None:
+            out.name = name
+        return out
+
+    # ------------------------------------------------------------ functions
+    def dot(self, y: Any) -> TensorVariable:
+        """The matrix product."""
+        return linear.dot(self, y)
+
+    def norm(self, L: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+        """The norm of order `L`."""
+        return linear.norm(self, L, axis, keepdims)
+
+    def sum(
+        self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
+    ) -> TensorVariable:
+        """The sum over `axis` (all)."""
+        return reduction.sum(self, axis, dtype, keepdims)
+
+    def prod(
+        self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
+    ) -> TensorVariable:
+        """The product over `axis` (all)."""
+        return reduction.prod(self, axis, dtype, keepdims)
+
+    def mean(
+        self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
+    ) -> TensorVariable:
+        """The mean over `axis` (all)."""
+        return reduction.mean(self, axis, dtype, keepdims=keepdims)
+
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> TensorVariable:
+        """The variance over `axis` (all)."""
+        return reduction.var(self, axis, ddof, keepdims)
+
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> TensorVariable:
+        """The standard deviation over `axis` (all)."""
+        return reduction.std(self, axis, ddof, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+        """The largest over `axis` (all)."""
+        return reduction.max(self, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+        """The smallest over `axis` (all)."""
+        return reduction.min(self, axis, keepdims)
+
+    def argmax(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+        """Where the largest is."""
+        return reduction.argmax(self, axis, keepdims)
+
+    def argmin(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+        """Where the smallest is."""
+        return reduction.argmin(self, axis, keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+        """Whether all elements are non-zero."""
+        return reduction.all(self, axis, keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+        """Whether any element is non-zero."""
+        return reduction.any(self, axis, keepdims)
+
+    def ptp(self, axis: Any = None) -> TensorVariable:
+        """max - min."""
+        return reduction.ptp(self, axis)
+
+    def clip(self, a_min: Any, a_max: Any) -> TensorVariable:
+        """Not below `a_min` nor above `a_max`."""
+        return ew.clip(self, a_min, a_max)
+
+    def round(self, mode: str = "half_to_even") -> TensorVariable:
+        """The nearest integer."""
+        return ew.round(self, mode)
+
+    def fill(self, value: Any) -> TensorVariable:
+        """`value` in the shape of this."""
+        from arignote.frontends.tensor.creation import fill
+
+        return fill(self, value)
+
+    def zeros_like(self, dtype: Any = None) -> TensorVariable:
+        """Zeros in the shape of this."""
+        from arignote.frontends.tensor.creation import zeros_like
+
+        return zeros_like(self, dtype)
+
+    def ones_like(self, dtype: Any = None) -> TensorVariable:
+        """Ones in the shape of this."""
+        from arignote.frontends.tensor.creation import ones_like
+
+        return ones_like(self, dtype)
+
+    def eval(self, inputs_to_values: Mapping[Any, Any] | None = None) -> Any:
+        """The value, given those of the inputs. Compiled once per set of inputs."""
+        from arignote.frontends.tensor.function import function
+
+        given = dict(inputs_to_values or {})
+        for key in given:
+            if not isinstance(key, Variable):
+                raise TypeError(f"eval takes a dict of variables and values; {key!r} is a key")
+        inputs = sorted(given, key=id)
+        key = tuple(inputs)
+        if key not in self._functions:
+            self._functions[key] = function(inputs, self)
+        return self._functions[key](*(given[i] for i in inputs))
+
+
+def as_index(indices: Any) -> Any:
+    """Indices as one index array, also where they come as a tuple."""
+    return indices if isinstance(indices, Variable) else np.asarray(indices)
+
+
+class TensorConstant(TensorVariable):
+    """A constant: `value` is its array."""
+
+    @property
+    def value(self) -> np.ndarray[Any, Any]:
+        """The array, which cannot be written to."""
+        op = self.value_.owner
+        assert op is not None
+        array: np.ndarray[Any, Any] = op.attrs["value"]
+        return array
+
+    data = value
+
+    def get_scalar_constant_value(self) -> Any:
+        """The number, of a constant without dimensions."""
+        return self.value.item()
+
+    def __str__(self) -> str:
+        if self.name is not None:
+            return self.name
+        value = self.value
+        if value.ndim and value.size and bool((value == value.reshape(-1)[0]).all()):
+            text = f"({value.shape} of {value.reshape(-1)[0]})"
+        else:
+            text = " ".join(str(value).split())
+        return f"TensorConstant{{{text if len(text) <= 40 else text[:10] + '..' + text[-10:]}}}"
+
+
+class ShapeVariable(TensorVariable):
+    """The vector `x.shape`: its elements are dimensions, and its length is known."""
+
+    def __init__(self, sizes: Sequence[int | Value]) -> None:
+        self.sizes = tuple(sizes)
+        self._stacked: Value | None = None
+        Variable.__init__(self, None)  # type: ignore[arg-type]
+        self.plan = None
+        self._functions = {}
+
+    @property
+    def value_(self) -> Value:
+        """The vector, made when it is needed as a whole."""
+        if self._stacked is None:
+            self._stacked = joining.stack_sizes(self.sizes or [])
+        assert self._stacked is not None
+        return self._stacked
+
+    def __len__(self) -> int:
+        return len(self.sizes or ())
+
+    def __iter__(self) -> Iterator[TensorVariable]:
+        return (shapes.as_variable(s) for s in self.sizes or ())
+
+    def __getitem__(self, index: Any) -> TensorVariable:
+        sizes = self.sizes or ()
+        if isinstance(index, slice) and all(
+            isinstance(i, (int, type(None))) for i in (index.start, index.stop, index.step)
+        ):
+            return ShapeVariable(sizes[index])
+        if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
+            if not -len(sizes) <= index < len(sizes):
+                raise IndexError(f"dimension {index} of a tensor with {len(sizes)} dimensions")
+            return shapes.as_variable(sizes[index])
+        return super().__getitem__(index)
+
+    def __str__(self) -> str:
+        return super().__str__() if len(self) else "TensorConstant{[]}"
+
+
+register_class("variable", TensorVariable)
+register_class("constant", TensorConstant)
+register_class("shape", ShapeVariable)
