@@ -42,7 +42,7 @@ class Native:
         try:
             return self._run(*args)
         except GuardFailed as e:
-            raise ShapeGuardError({str(e.dim): e.actual}) from None
+            raise ShapeGuardError({str(e.assumed): e.actual}) from None
 
 
 def native(func: Func, containers: Sequence[Container], mode: Mode) -> Native:

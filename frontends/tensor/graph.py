@@ -132,7 +132,9 @@ def register_class(kind: str, cls: type[Any]) -> None:
 
 def wrap(value: Value) -> TensorVariable:
     """The variable of `value`: the same object for as long as somebody holds it."""
-    if isinstance(value, Leaf) and value.variable is not None:
+    if isinstance(value, Leaf):  # not in the table, whose keys would keep their variables alive
+        if value.variable is None:
+            value.variable = _classes["variable"](value)
         found: TensorVariable = value.variable
         return found
     variable = _wrappers.get(value)

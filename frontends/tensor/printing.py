@@ -132,12 +132,12 @@ class _Tree:
                 if op.operands:
                     self.lines.append(rest + " |...")
                 continue
-            if 0 <= self.depth <= (len(rest) + 1) // 2:
+            if 0 <= self.depth <= len(rest) // 2 + 1:
                 continue
             self.done.add(op)
             last = len(op.operands) - 1
             stack += [
-                (o, rest + " |", rest + ("   " if i == last else " | "))
+                (o, rest + " |", rest + ("  " if i == last else " |"))
                 for i, o in reversed(list(enumerate(op.operands)))
             ]
 

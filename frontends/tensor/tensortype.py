@@ -85,10 +85,7 @@ class TensorType:
         """A variable of this type, to be given a value at each call."""
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a variable's name is a string, not {name!r}")
-        leaf = Leaf(self._ir_dtype, self.shape, name)
-        variable = wrap(leaf)
-        leaf.variable = variable
-        return variable
+        return wrap(Leaf(self._ir_dtype, self.shape, name))
 
     make_variable = __call__
 
