@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from arignote.ir.bound import bound_dims, bound_symbols
+from arignote.ir.bound import bound_symbols
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Loc
 from arignote.ir.placement import host_scalars
@@ -29,12 +29,13 @@ class Check:
     op: Op
     value: Value
     size: DimLike | Value
-    axis: int
+    axis: int | None
     loc: Loc | None
 
     def message(self, index: int, size: int) -> str:
         """What went wrong, in NumPy's words, with the user's line."""
-        text = f"index {index} is out of bounds for axis {self.axis} with size {size}"
+        where = "a dimension of" if self.axis is None else f"axis {self.axis} with"
+        text = f"index {index} is out of bounds for {where} size {size}"
         if self.loc is None:
             return text
         source = self.loc.source()
@@ -51,7 +52,7 @@ class Abi:
     constants: tuple[np.ndarray, ...]
     arena: int
     checks: tuple[Check, ...]
-    guards: tuple[tuple[Op, DimLike], ...]
+    guards: tuple[Op, ...]
     fresh: tuple[str, ...] = field(default=())
 
     @property
@@ -80,7 +81,7 @@ def index_checks(op: Op) -> Iterator[Check]:
             if not _in_range(index, size):
                 yield Check(op, index, size, axis, op.loc)
     elif op.name == "check_index":
-        yield Check(op, op.operands[0], op.operands[1], 0, op.loc)
+        yield Check(op, op.operands[0], op.operands[1], op.attrs.get("axis"), op.loc)
     elif op.name == "check_indices":
         if not _in_range(op.operands[0], op.attrs["size"]):
             yield Check(op, op.operands[0], op.attrs["size"], int(op.attrs.get("axis", 0)), op.loc)
@@ -107,7 +108,8 @@ def abi_of(func: Func) -> Abi:
         if op.name == "const" and op.result not in host:
             constants.append(np.ascontiguousarray(op.attrs["value"]))
         checks.extend(index_checks(op))
-        guards.extend((op, d) for d, v in bound_dims(op) if isinstance(d, int))
+        if op.name == "assume":
+            guards.append(op)
         fresh.extend(name for name, _ in bound_symbols(op))
     return Abi(
         tuple(p.type for p in func.params),

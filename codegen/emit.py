@@ -14,7 +14,7 @@ from typing import Any
 from tvm import ir as tvm_ir
 from tvm import tirx
 
-from arignote.codegen.mathcore import let_binder
+from arignote.codegen.mathcore import Expr, emitting
 from arignote.ir.types import DTYPES, Dim, DimLike
 
 ZERO = tirx.const(0, "int64")
@@ -156,7 +156,7 @@ class Emitter:
 
     def lowered(self, build: Callable[[], Any]) -> Any:
         """What `build` returns, with the temporaries of the functions it calls emitted before."""
-        with let_binder(lambda value: self.bind(value)):
+        with emitting(self):
             return build()
 
     def bind(self, value: Any, name: str = "t") -> Any:
@@ -170,15 +170,59 @@ class Emitter:
             return value
         self.names += 1
         dtype = str(value.ty)
+        if self.lane is None and dtype in ("int64", "bool"):
+            return self._named(value, name, dtype)
+        if dtype.startswith("float") and _is_load(value):
+            return self._named(value, name, dtype)
+        lane, width, cells = self.lane or (ZERO, 1, None)
+        stored = "int8" if dtype == "bool" else dtype
+        cell = tirx.decl_buffer((i64(width),), stored, name=f"{name}{self.names}", scope=self.scratch)
+        (self.stmts if cells is None else cells).append(tirx.AllocBuffer(cell))
+        if dtype == "bool":
+            value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
+        self.add(tirx.BufferStore(cell, value, [lane]))
+        load = tirx.BufferLoad(cell, [lane])
+        if dtype == "bool":
+            return tirx.NE(load, tirx.const(0, "int8"))
+        # The analyzer takes no vectors of integers: these stay loads.
+        return self._named(load, name, dtype) if dtype.startswith("float") else load
+
+    def _named(self, value: Any, name: str, dtype: str) -> Any:
         var = tirx.Var(f"{name}{self.names}", dtype)
-        if dtype not in ("int64", "bool") and not _is_load(value):
-            lane, width, cells = self.lane or (ZERO, 1, None)
-            cell = tirx.decl_buffer((i64(width),), dtype, name=f"cell{self.names}", scope=self.scratch)
-            (self.stmts if cells is None else cells).append(tirx.AllocBuffer(cell))
-            self.add(tirx.BufferStore(cell, value, [lane]))
-            value = tirx.BufferLoad(cell, [lane])
         self.add(tirx.Bind(var, value))
         return var
+
+    @property
+    def plain_c(self) -> bool:
+        """Whether the code goes to a C compiler, which has no LLVM intrinsics."""
+        return self.scratch == "local"
+
+    def patch(self, far: Expr, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr]) -> Any:
+        """`fast`, replaced by `slow(*xs)` where `far`.
+
+        In a vector loop a scalar loop over the lanes follows, which calls `slow` where it must.
+        """
+        if self.lane is None:
+            return self.bind(tirx.if_then_else(far, slow(*xs), fast))
+        lane, width, cells = self.lane
+
+        def cell(value: Any) -> Any:
+            self.names += 1
+            out = tirx.decl_buffer((i64(width),), str(value.ty), name=f"lanes{self.names}", scope=self.scratch)
+            cells.append(tirx.AllocBuffer(out))
+            self.add(tirx.BufferStore(out, value, [lane]))
+            return out
+
+        flag = "int64" if str(fast.ty) == "float64" else "int32"
+        flags = cell(tirx.Select(far, tirx.const(1, flag), tirx.const(0, flag)))
+        out, *given = [cell(x) for x in (fast, *xs)]
+        self.names += 1
+        at = tirx.Var(f"l{self.names}", "int64")
+        call = tirx.BufferStore(out, slow(*(tirx.BufferLoad(x, [at]) for x in given)), [at])
+        marked = tirx.NE(tirx.BufferLoad(flags, [at]), tirx.const(0, flag))
+        body = tirx.IfThenElse(marked, call, None)
+        self.add(tirx.For(at, ZERO, i64(width), tirx.ForKind.SERIAL, body))
+        return self.bind(tirx.BufferLoad(out, [lane]))
 
     @contextmanager
     def nested(self) -> Iterator[list[Any]]:
@@ -301,5 +345,7 @@ def private_function(params: Sequence[Any], buffers: Mapping[Any, Any], body: Se
     Each memory is passed through one pointer only, so the pointers are declared free of aliases.
     """
     decls = [tirx.DeclBuffer(b.var, data=p) for p, b in buffers.items()]
-    func = tirx.PrimFunc(list(params), as_stmt([*decls, *body]))
+    # Returns a code, as TVM's parallel loops return one where a part fails.
+    done = tirx.Return(tirx.const(0, "int32"))
+    func = tirx.PrimFunc(list(params), as_stmt([*decls, *body, done]), tvm_ir.PrimType("int32"))
     return func.with_attrs({"tirx.noalias": True})

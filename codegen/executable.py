@@ -24,14 +24,13 @@ class GuardFailed(IRError):
     """A size assumed at compile time differs at this call: compile again with `dim` as a symbol.
 
     Attributes:
-        op: the op whose size it is.
-        dim: the size that was assumed.
+        assumed: the size that was compiled in.
         actual: the size at this call.
     """
 
-    def __init__(self, op: Any, dim: DimLike, actual: int) -> None:
-        super().__init__(f"{op.name}: a size compiled as {dim} is {actual} at this call")
-        self.op, self.dim, self.actual = op, dim, actual
+    def __init__(self, assumed: int, actual: int) -> None:
+        super().__init__(f"a size that was compiled as {assumed} is {actual} at this call")
+        self.assumed, self.actual = assumed, actual
 
 
 class Executable:
@@ -113,8 +112,7 @@ class Executable:
         elif code == codes.BAD_INDEX:
             raise IndexError(self.abi.checks[words[1]].message(words[2], words[3]))
         elif code == codes.GUARD_FAILED:
-            op, dim = self.abi.guards[words[1]]
-            raise GuardFailed(op, dim, words[2])
+            raise GuardFailed(self.abi.guards[words[1]].attrs["value"], words[2])
         else:
             raise RuntimeError(f"compiled code returned the unknown status {code}")
 

@@ -53,7 +53,7 @@ class HostEmitter(Emitter):
         self.functions: dict[Any, Any] = {}
         self.known: dict[str, tuple[Any, Any]] = {}  # kernel text -> (global variable, Kernel)
         self.check_ids = {(c.op, c.value, c.axis): n for n, c in reversed(list(enumerate(self.abi.checks)))}
-        self.guard_ids = {(id(op), str(d)): n for n, (op, d) in enumerate(self.abi.guards)}
+        self.guard_ids = {op: n for n, op in enumerate(self.abi.guards)}
         self.status: Buffer | None = None
 
     # -- arguments --------------------------------------------------------------------------------------------------
@@ -157,10 +157,14 @@ class HostEmitter(Emitter):
             out = self.dim(op.operands[0].shape[op.attrs["axis"]])
         elif op.name == "check_index":
             i, n = (self.scalars[v] for v in op.operands)
-            number = self.check_ids[op, op.operands[0], 0]
+            number = self.check_ids[op, op.operands[0], op.attrs.get("axis")]
             bad = tirx.Or(tirx.LT(i, -n), tirx.GE(i, n))
             self.when(bad, lambda: self.fail(codes.BAD_INDEX, i64(number), i, n))
             out = tirx.Select(tirx.LT(i, ZERO), i + n, i)
+        elif op.name == "assume":
+            out, value = self.scalars[op.operands[0]], i64(op.attrs["value"])
+            number = self.guard_ids[op]
+            self.when(tirx.NE(out, value), lambda: self.fail(codes.GUARD_FAILED, i64(number), out))
         else:
             lower: Any = OPS[op.name].lower
             attrs = {k: v for k, v in op.attrs.items() if k != "mem"}
@@ -180,12 +184,7 @@ class HostEmitter(Emitter):
                                notes=(note,))
                 )  # fmt: skip
             value = K.cast(self.scalars[scalar], "i64")
-            if isinstance(dim, int):
-                number = self.guard_ids[id(op), str(dim)]
-                self.when(
-                    tirx.NE(value, i64(dim)), lambda v=value, n=number: self.fail(codes.GUARD_FAILED, i64(n), v)  # type: ignore[misc]
-                )
-            elif (symbol := str(dim)) not in self.env and dim == Dim.symbol(symbol):
+            if isinstance(dim, Dim) and (symbol := str(dim)) not in self.env and dim == Dim.symbol(symbol):
                 self.env[symbol] = self.bind(value, "n")
 
     def _check_result_shapes(self) -> None:
@@ -333,4 +332,4 @@ class HostEmitter(Emitter):
 
     def invoke(self, gv: Any, args: list[Any]) -> None:
         """A call statement."""
-        self.add(tirx.Evaluate(tvm_ir.Call(gv, args, ret_ty=tvm_ir.PrimType("void"))))
+        self.add(tirx.Evaluate(tvm_ir.Call(gv, args, ret_ty=tvm_ir.PrimType("int32"))))

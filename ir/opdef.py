@@ -24,10 +24,11 @@ from typing import Any
 #: library       lowered by a routine of the code generator: `lower` is its name
 #: host          a scalar known on the host without touching tensor data (`dim`)
 #: region        has regions
+#: effect        kept although nothing uses its result
 #: commutative, associative, idempotent   algebra of binary elementwise ops
 #: nan           may make a NaN or infinity out of finite operands
 TRAITS = frozenset(
-    "elementwise index reduction library host region commutative associative idempotent nan".split()
+    "elementwise index reduction library host region effect commutative associative idempotent nan".split()
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
 OPTIONAL = ("fold",)

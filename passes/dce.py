@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from arignote.ir.bound import symbols_of
 from arignote.ir.core import Func, Op
+from arignote.ir.opdef import has_trait
 from arignote.ir.types import dim_symbols
 from arignote.passes.base import Pass
 
 
 def live_ops(func: Func) -> list[Op]:
-    """The ops that results and updates need, in order.
+    """The ops that results and updates need, and those that check something, in order.
 
     Needing a dimension counts: an op that mentions a symbol that no input has keeps the op that
     binds it.
@@ -24,7 +25,8 @@ def live_ops(func: Func) -> list[Op]:
             if symbol not in known:
                 binders.setdefault(symbol, op)
     live: set[Op] = set()
-    stack = [v.owner for v in func.roots() if v.owner is not None]
+    stack = [op for op in func.ops if has_trait(op.name, "effect")]
+    stack += [v.owner for v in func.roots() if v.owner is not None]
     while stack:
         op = stack.pop()
         if op in live:

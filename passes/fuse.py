@@ -80,6 +80,7 @@ class _Fusion:
         for op in self.func.ops:
             self._place(op)
         self._merge_siblings()
+        self._merge_again()
         return self._emit()
 
     # -- grouping ---------------------------------------------------------------------------------------------------
@@ -131,9 +132,8 @@ class _Fusion:
         """Merge group `a` into `b` (b is the later one) if the union is one kernel and depends on nothing in between."""
         if not a.fusable or a.size + b.size > self.max_ops:
             return False
-        for op in b.ops:
-            if op.name == "reshape" and not a.axes:
-                return False
+        if not (a.axes or b.axes) and any(op.name == "reshape" for op in (*a.ops, *b.ops)):
+            return False  # only between the two forms of a value per row
         space = self._common_space(a, b)
         if space is None:
             return False
@@ -200,6 +200,14 @@ class _Fusion:
                 if op.results[0] in self.roots or any(u not in inside for u in self.users.get(op.results[0], [])):
                     return False
         return True
+
+    def _merge_again(self) -> None:
+        """Kernels that met a reduction later may take in values per row that did not fit when they were maps."""
+        for op in self.func.ops:
+            for v in op.operands:
+                group = self.groups[op]
+                if group.fusable and v.owner is not None and self.groups[v.owner] is not group:
+                    self._try_merge(self.groups[v.owner], group)
 
     def _merge_siblings(self) -> None:
         """Merge kernels of one space that read a common operand, so that it is read once (multi-output fusion)."""

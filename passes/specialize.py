@@ -23,6 +23,7 @@ class _Specializer:
     def __init__(self, env: Mapping[str, DimLike]) -> None:
         self.env = dict(env)
         self.known: dict[Value, Known] = {}
+        self.assumptions: list[Op] = []  # made for the op at hand, and to be put before it
 
     def value(self, v: Value) -> Value:
         """A parameter or state with its symbols replaced."""
@@ -55,6 +56,8 @@ class _Specializer:
             number = extent(new, new.operands, self.known)
             if number is not None:
                 self.known[new.result] = number
+            out += self.assumptions
+            self.assumptions.clear()
             out.append(new)
         return out
 
@@ -90,6 +93,10 @@ class _Specializer:
         for (attr, listing, position, _), scalar in zip(places, scalars, strict=True):
             number = self.known.get(scalar)
             dim = attrs[attr][position]
+            if number is None and attr != "start" and isinstance(dim, int):
+                # A size that was specialised to: compiled code checks it before it changes anything.
+                self.assumptions.append(make_op("assume", (scalar,), {"value": dim}, (), op.loc))
+                number = self.known[scalar] = dim
             if number is None or isinstance(number, bool):
                 left.append(scalar)
                 continue

@@ -194,6 +194,33 @@ class check_index:
 
 
 @defop
+class assume:
+    """assume(i: i64[]) {value} -> i64[]: i, known to be `value`; an error otherwise. (C1) a scalar i64[].
+
+    Made by specialisation for a size that only the call knows: compiled code checks it before it changes anything,
+    and other code is compiled where it does not hold."""
+
+    traits = ("host", "effect")
+    vjp = None
+    lower = "host"
+
+    @staticmethod
+    def infer(i: TensorType, *, value: int) -> TensorType:
+        require(i.dtype == "i64" and i.ndim == 0, f"takes a scalar i64[], got {i} (C1)")
+        return i
+
+    @staticmethod
+    def eval(i: Array, *, value: int) -> Array:
+        if int(i) != value:
+            raise ValueError(f"a size was assumed to be {value}, but it is {int(i)}")
+        return np.asarray(i)
+
+    @staticmethod
+    def samples() -> Samples:
+        return [((np.asarray(7),), {"value": 7})]
+
+
+@defop
 class check_indices:
     """check_indices(i: I[...]) {size, axis=0} -> i64[...]: i, or i + size for negative ones; an
     IndexError, which names `axis`, unless all are in -size <= i < size. (C1) integers.

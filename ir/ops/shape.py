@@ -112,6 +112,9 @@ class reshape:
         made = made_by(x, "reshape")
         if made and len(made.operands) == 1:
             return b.reshape(made.operands[0], shape=op.attrs["shape"])
+        filled = made_by(x, "broadcast")
+        if filled and len(filled.operands) == 1 and filled.operands[0].ndim == 0:
+            return b.broadcast(filled.operands[0], shape=op.attrs["shape"])
         return None
 
     @staticmethod
