@@ -227,6 +227,11 @@ class HostEmitter(Emitter):
         """Where a tensor lies."""
         if v in self.pointers:
             return self.pointers[v]
+        if v in self.scalars:  # a scalar of the host that an op reads from memory
+            cell = self.local("cell", v.dtype, 1)
+            self.add(cell.store(ZERO, self.scalars[v]))
+            self.pointers[v] = Pointer(cell, ZERO, f"cell.{self.names}")
+            return self.pointers[v]
         op = v.owner
         assert op is not None, f"{v!r} has no memory"
         mem: str = op.attrs["mem"][v.owner.results.index(v)]

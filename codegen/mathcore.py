@@ -1,7 +1,4 @@
-"""Exponential and logarithmic functions as tirx expressions that LLVM turns into vector code.
-
-The building blocks of ``arignote.codegen.mathlib``, which is the module to import; the contract
-(dtypes, accuracy, what is vectorised) stands there.
+"""Building blocks of the functions in ``arignote.codegen.mathlib``: constants, bits, naming.
 
 Each value that is used more than once is bound (``let``): TVM visits expressions as trees, and an
 unbound DAG grows exponentially.
@@ -14,9 +11,9 @@ signed int arithmetic carries ``nsw``, so overflow is allowed only in an unselec
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from tvm import ir, tirx
 
@@ -85,73 +82,52 @@ def const(value: float | int | bool, dtype: str) -> Expr:
     return tirx.Broadcast(c, int(lanes[1:])) if lanes else c
 
 
-_binders: list[Callable[[Expr], Expr]] = []
+class Hooks(Protocol):
+    """What an emitter does for the functions while it writes statements (`emitting`)."""
+
+    plain_c: bool  # no LLVM intrinsics: the code goes to a C compiler
+
+    def bind(self, value: Expr) -> Expr:
+        """Emit a statement that computes `value`; its name."""
+
+    def patch(
+        self, far: Expr, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr]
+    ) -> Expr:
+        """`fast`, replaced by `slow(*xs)`, one element at a time, where `far`."""
+
+
+_hooks: list[Hooks] = []
 
 
 @contextmanager
-def let_binder(bind: Callable[[Expr], Expr]) -> Iterator[None]:
-    """While entered, `let` names values by `bind`: an emitter that writes a statement and returns the name."""
-    _binders.append(bind)
+def emitting(hooks: Hooks) -> Iterator[None]:
+    """While entered, `let` and `patched` emit statements through `hooks`."""
+    _hooks.append(hooks)
     try:
         yield
     finally:
-        _binders.pop()
-
-
-class Bindings:
-    """Collects the bindings of ``let`` as stores to local cells while it is entered.
-
-    ``with Bindings() as b: value = exp(x, dtype)``, then emit ``b.statements`` before the
-    statement that uses ``value``, innermost loop body first.  Always use it in generated code: TVM
-    0.27's analyzer substitutes the value of every pure ``Let`` and ``Bind`` into its uses, so a
-    chain of n of them costs 2**n; loads from a cell are left alone, and LLVM keeps the cell in a
-    register.  TVM's vectoriser does NOT widen cells (silently wrong results): in a vector body load
-    with a ``Ramp`` and pass a vector dtype (``"float32x16"``) instead of a vectorised ``For``.
-    """
-
-    _active: ClassVar[list[Bindings]] = []
-
-    def __init__(self) -> None:
-        self.statements: list[Any] = []
-
-    def __enter__(self) -> Bindings:
-        Bindings._active.append(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        Bindings._active.pop()
-
-    @staticmethod
-    def bind(value: Expr, dtype: str) -> Expr | None:
-        """Bind in the innermost collector and return a load of it; None if there is none."""
-        if not Bindings._active:
-            return None
-        base, lanes = split_dtype(dtype)
-        width = int(lanes[1:]) if lanes else 1
-        zero = tirx.const(0, "int32")
-        at = tirx.Ramp(zero, tirx.const(1, "int32"), width) if lanes else zero
-        cell = tirx.decl_buffer((width,), base, name="t", scope="local")
-        Bindings._active[-1].statements += [
-            tirx.AllocBuffer(cell, {"disable_lower_builtin": tirx.const(True, "bool")}),
-            tirx.BufferStore(cell, value, [at]),
-        ]
-        return tirx.BufferLoad(cell, [at])
+        _hooks.pop()
 
 
 def let(value: Expr, dtype: str, body: Callable[[Expr], Expr]) -> Expr:
-    """``body(v)`` with ``v`` bound to ``value``; variables and constants are passed as they are.
-
-    Inside ``Bindings`` a binding becomes a statement, else a ``Let`` (slow: see there).
-    """
+    """``body(v)`` with ``v`` bound to ``value``; variables and constants are passed as they are."""
     if isinstance(value, (ir.Var, tirx.FloatImm, tirx.IntImm)):
         return body(value)
-    if _binders:
-        return body(_binders[-1](value))
-    v = Bindings.bind(value, dtype)
-    if v is not None:
-        return body(v)
+    if _hooks:
+        return body(_hooks[-1].bind(value))
     v = tirx.Var("t", ir.PrimType(dtype))
     return tirx.Let(v, value, body(v))
+
+
+def patched(far: Expr, fast: Expr, dtype: str, slow: Callable[..., Expr], *xs: Expr) -> Expr:
+    """``fast``, or the scalar ``slow(*xs)`` for the elements that are ``far``.
+
+    For what vector code does not reach: TVM gives wrong results for calls of libm on vectors, so
+    the emitter calls ``slow`` for each lane that needs it.
+    """
+    if _hooks:
+        return _hooks[-1].patch(far, fast, slow, xs)
+    return tirx.if_then_else(far, slow(*xs), fast)
 
 
 def where(cond: Expr, a: Expr, b: Expr) -> Expr:
@@ -234,267 +210,25 @@ def widen(fn: Callable[..., Expr]) -> Callable[..., Expr]:
     return wrapped
 
 
+def intrinsic(llvm: str, c: str, dtype: str, *args: Expr) -> Expr:
+    """LLVM's intrinsic, or C's function where the code goes to a C compiler."""
+    if _hooks and _hooks[-1].plain_c:
+        return libm(c, dtype, *args)
+    return tirx.call_llvm_pure_intrin(dtype, llvm, *args)
+
+
+def fma(a: Expr, b: Expr, c: Expr, dtype: str) -> Expr:
+    """a * b + c, rounded once."""
+    return intrinsic("llvm.fma", "fma", dtype, a, b, c)
+
+
 def libm(name: str, dtype: str, *args: Expr) -> Expr:
-    """A call of libm's function, one per element."""
-    if split_dtype(dtype)[1]:
-        raise ValueError(f"{name} is a scalar libm call: use a scalar loop, not {dtype}")
-    suffix = "f" if split_dtype(dtype)[0] == "float32" else ""
+    """A call of libm's function; scalars only."""
+    suffix = "f" if dtype == "float32" else ""
     return tirx.call_pure_extern(dtype, name + suffix, *args)
 
 
-# ---------------------------------------------------------------- exp and what follows from it
-def _pow2(k: Expr, dtype: str) -> Expr:
-    """2**k for an int k with a normal (or infinite) result."""
-    f, i = fmt(dtype), int_of(dtype)
-    bias = const((1 << (f.bits - f.mantissa - 2)) - 1, i)
-    return tirx.reinterpret(dtype, (k + bias) << const(f.mantissa, i))
-
-
-def _reduced(x: Expr, dtype: str, body: Callable[[Expr, Expr, Expr], Expr]) -> Expr:
-    """``body(k, kf, r)`` where x = k ln 2 + r and kf is k as a float; x must be in range."""
-    f, i = fmt(dtype), int_of(dtype)
-    magic = const(f.magic, dtype)
-    return let(
-        x * const(LOG2E, dtype) + magic, dtype, lambda t: let(
-            t - magic, dtype, lambda kf: let(
-                tirx.reinterpret(i, t) - const(f.magic_bits, i), i, lambda k: let(
-                    x - kf * const(f.ln2_hi, dtype) - kf * const(f.ln2_lo, dtype), dtype,
-                    lambda r: body(k, kf, r)))))  # fmt: skip
-
-
-def _em1(r: Expr, dtype: str) -> Expr:
-    """e**r - 1 on the reduced range."""
-    return r + r * r * poly(r, fmt(dtype).exp_q, dtype)
-
-
-def _clamp(x: Expr, lo: float | None, hi: float | None, dtype: str) -> Expr:
-    """Clamp that lets NaN through."""
-    if hi is not None:
-        x = where(x > const(hi, dtype), const(hi, dtype), x)
-    if lo is not None:
-        low = const(lo, dtype)
-        x = let(x, dtype, lambda v: where(v < low, low, v))
-    return x
-
-
-def exp_scaled(x: Expr, dtype: str, shift: int = 0, upper: bool = True) -> Expr:
-    """e**x * 2**shift; ``upper=False`` if x <= 0 is known."""
-    f, i = fmt(dtype), int_of(dtype)
-
-    def scaled(k: Expr, kf: Expr, r: Expr) -> Expr:
-        def two(k1: Expr) -> Expr:
-            p = const(1.0, dtype) + _em1(r, dtype)
-            k2 = k - k1 if shift == 0 else k - k1 + const(shift, i)
-            return p * _pow2(k1, dtype) * _pow2(k2, dtype)
-
-        return let(k >> const(1, i), i, two)
-
-    def run(v: Expr) -> Expr:
-        hi = f.exp_hi - shift if upper else None
-        return let(_clamp(v, f.exp_lo, hi, dtype), dtype, lambda c: _reduced(c, dtype, scaled))
-
-    return let(x, dtype, run)
-
-
 @widen
-def exp(x: Expr, dtype: str) -> Expr:
-    """e**x."""
-    return exp_scaled(x, dtype)
-
-
-@widen
-def exp2(x: Expr, dtype: str) -> Expr:
-    """2**x; exact at integers."""
-    f, i = fmt(dtype), int_of(dtype)
-    magic = const(f.magic, dtype)
-    lo, hi = (-151.0, 129.0) if f.bits == 32 else (-1076.0, 1025.0)
-
-    def run(v: Expr) -> Expr:
-        return let(v + magic, dtype, lambda t: let(
-            tirx.reinterpret(i, t) - const(f.magic_bits, i), i, lambda k: let(
-                (v - (t - magic)) * const(LN2, dtype), dtype, lambda r: let(
-                    k >> const(1, i), i, lambda k1: (const(1.0, dtype) + _em1(r, dtype))
-                    * _pow2(k1, dtype) * _pow2(k - k1, dtype)))))  # fmt: skip
-
-    return let(x, dtype, lambda v: let(_clamp(v, lo, hi, dtype), dtype, run))
-
-
-def _expm1(x: Expr, dtype: str, upper: bool = True) -> Expr:
-    f, i = fmt(dtype), int_of(dtype)
-    hi = f.exp_hi if upper else None
-
-    def assemble(k: Expr, kf: Expr, r: Expr) -> Expr:
-        half = const(0.5, dtype)  # work with 2**(k-1): 2**k itself may overflow
-        return let(
-            _pow2(k - const(1, i), dtype), dtype,
-            lambda s: const(2.0, dtype) * (s * _em1(r, dtype) + (s - half)),
-        )  # fmt: skip
-
-    def run(v: Expr) -> Expr:
-        big = let(_clamp(v, f.em1_lo, hi, dtype), dtype, lambda c: _reduced(c, dtype, assemble))
-        return where(absolute(v, dtype) < const(f.tiny, dtype), v, big)
-
-    return let(x, dtype, run)
-
-
-@widen
-def expm1(x: Expr, dtype: str) -> Expr:
-    """e**x - 1, accurate near 0."""
-    return _expm1(x, dtype)
-
-
-@widen
-def sigmoid(x: Expr, dtype: str) -> Expr:
-    """1 / (1 + e**-x); relative accuracy also where the result is subnormal."""
-    one = const(1.0, dtype)
-
-    def run(v: Expr) -> Expr:
-        e = exp_scaled(-absolute(v, dtype), dtype, upper=False)
-        return let(e, dtype, lambda w: where(v < const(0.0, dtype), w, one) / (one + w))
-
-    return let(x, dtype, run)
-
-
-@widen
-def tanh(x: Expr, dtype: str) -> Expr:
-    """Hyperbolic tangent, relative accuracy everywhere."""
-    two = const(2.0, dtype)
-
-    def run(v: Expr) -> Expr:
-        t = _expm1(const(-2.0, dtype) * absolute(v, dtype), dtype, upper=False)
-        return let(t, dtype, lambda w: copysign(w / (w + two), v, dtype))
-
-    return let(x, dtype, run)
-
-
-@widen
-def sinh(x: Expr, dtype: str) -> Expr:
-    """Hyperbolic sine."""
-    one, half = const(1.0, dtype), const(0.5, dtype)
-
-    def run(v: Expr) -> Expr:
-        a = absolute(v, dtype)
-        small = let(_expm1(a, dtype), dtype, lambda t: half * (t + t / (t + one)))
-        return copysign(where(a > const(20.0, dtype), exp_scaled(a, dtype, -1), small), v, dtype)
-
-    return let(x, dtype, run)
-
-
-@widen
-def cosh(x: Expr, dtype: str) -> Expr:
-    """Hyperbolic cosine."""
-    e = exp_scaled(absolute(x, dtype), dtype, -1)
-    return let(e, dtype, lambda h: h + const(0.25, dtype) / h)
-
-
-# ---------------------------------------------------------------- log and what follows from it
-def _log_parts(x: Expr, dtype: str, body: Callable[[Expr, Expr], Expr]) -> Expr:
-    """``body(k, f)`` with x = 2**k (1 + f), sqrt(.5) <= 1 + f < sqrt(2); x positive and finite."""
-    f, i = fmt(dtype), int_of(dtype)
-    up = 2.0 ** (f.mantissa + 1)
-
-    def run(v: Expr) -> Expr:
-        sub = v < const(f.normal, dtype)
-        b = tirx.reinterpret(i, where(sub, v * const(up, dtype), v))
-
-        def parts(u: Expr) -> Expr:
-            e = (u - const(f.sqrt_half, i)) >> const(f.mantissa, i)
-            return let(e, i, lambda k: let(
-                cast(k, dtype)
-                - where(sub, const(f.mantissa + 1.0, dtype), const(0.0, dtype)), dtype,
-                lambda kf: let(
-                    tirx.reinterpret(dtype, u - (k << const(f.mantissa, i)))
-                    - const(1.0, dtype), dtype, lambda m: body(kf, m))))  # fmt: skip
-
-        return let(b, i, parts)
-
-    return let(x, dtype, run)
-
-
-def _log_kernel(m: Expr, dtype: str, k: Expr | None, c: Expr | None = None) -> Expr:
-    """log(1 + m) + k ln 2 + c by fdlibm's kernel."""
-    f = fmt(dtype)
-
-    def run(s: Expr) -> Expr:
-        z = s * s
-        r = let(z, dtype, lambda w: w * poly(w, f.lg, dtype))
-        low = const(f.ln2_lo, dtype)
-        tail = const(0.0, dtype) if k is None else k * low
-        tail = tail if c is None else tail + c
-        h = const(0.5, dtype) * m * m
-        small = let(h, dtype, lambda q: q - (s * (q + r) + tail) - m)
-        return -small if k is None else k * const(f.ln2_hi, dtype) - small
-
-    return let(m / (const(2.0, dtype) + m), dtype, run)
-
-
-def _log_special(v: Expr, result: Expr, at: float, dtype: str) -> Expr:
-    """-inf at ``at``, NaN below, inf at inf, NaN for NaN."""
-    edge, inf = const(at, dtype), const(INF, dtype)
-    outside = where(v == edge, -inf, const(NAN, dtype))
-    return where(v > edge, where(v == inf, inf, result), outside)
-
-
-@widen
-def log(x: Expr, dtype: str) -> Expr:
-    """Natural logarithm."""
-    return let(x, dtype, lambda v: _log_special(
-        v, _log_parts(v, dtype, lambda k, m: _log_kernel(m, dtype, k)), 0.0, dtype))  # fmt: skip
-
-
-def _log_base(x: Expr, dtype: str, per_k: tuple[float, float], per_log: float) -> Expr:
-    def combine(k: Expr, m: Expr) -> Expr:
-        part = _log_kernel(m, dtype, None) * const(per_log, dtype)
-        part = part if per_k[1] == 0.0 else part + k * const(per_k[1], dtype)
-        return k * const(per_k[0], dtype) + part
-
-    return let(x, dtype, lambda v: _log_special(v, _log_parts(v, dtype, combine), 0.0, dtype))
-
-
-@widen
-def log2(x: Expr, dtype: str) -> Expr:
-    """Logarithm to base 2; exact at powers of two."""
-    return _log_base(x, dtype, (1.0, 0.0), LOG2E)
-
-
-@widen
-def log10(x: Expr, dtype: str) -> Expr:
-    """Logarithm to base 10."""
-    hi, lo = (
-        (3.0102920532e-01, 7.9034151668e-07)
-        if fmt(dtype).bits == 32
-        else (3.01029995663611771306e-01, 3.69423907715893078616e-13)
-    )
-    return _log_base(x, dtype, (hi, lo), 0.4342944819032518)
-
-
-def log1p_finite(x: Expr, dtype: str) -> Expr:
-    """log(1 + x) for finite x > -1."""
-    one, f = const(1.0, dtype), fmt(dtype)
-
-    def run(v: Expr) -> Expr:
-        def whole(u: Expr) -> Expr:
-            lost = where(v > one, one - (u - v), v - (u - one))  # what 1 + x rounded away
-            fix = where(u > const(f.big, dtype), const(0.0, dtype), lost / u)
-            return _log_parts(u, dtype, lambda k, m: let(
-                fix, dtype, lambda c: _log_kernel(m, dtype, k, c)))  # fmt: skip
-
-        return where(absolute(v, dtype) < const(f.tiny, dtype), v, let(one + v, dtype, whole))
-
-    return let(x, dtype, run)
-
-
-@widen
-def log1p(x: Expr, dtype: str) -> Expr:
-    """log(1 + x), accurate near 0."""
-    return let(x, dtype, lambda v: _log_special(v, log1p_finite(v, dtype), -1.0, dtype))
-
-
-@widen
-def softplus(x: Expr, dtype: str) -> Expr:
-    """log(1 + e**x) without overflow."""
-    zero = const(0.0, dtype)
-    return let(
-        x, dtype, lambda v: log1p_finite(exp_scaled(-absolute(v, dtype), dtype, upper=False), dtype)
-        + where(v < zero, zero, v),
-    )  # fmt: skip
+def sqrt(x: Expr, dtype: str) -> Expr:
+    """Square root, correctly rounded; NaN below zero."""
+    return intrinsic("llvm.sqrt", "sqrt", dtype, x)

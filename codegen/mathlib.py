@@ -5,57 +5,104 @@ as ``"float32x16"`` works too) and returns an expression.  Nothing here emits st
 results can stand in any loop, vectorised by TVM or not.  float16 and bfloat16 are computed in
 float32 and rounded once at the end.
 
-Measured errors stand in ``ACCURACY``.  Functions in ``SCALAR_LIBM`` call libm and raise
-``ValueError`` on a vector dtype: the caller emits a scalar loop.  All others become vector
-instructions without calls.
+Measured errors stand in ``ACCURACY``.  All functions become vector instructions without calls,
+but for the few elements that are out of reach (``mathcore.patched``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from tvm import tirx
 
 from arignote.codegen.mathcore import (
-    LN2,
     Expr,
     absolute,
     cast,
     const,
     copysign,
-    cosh,
-    exp,
-    exp2,
-    exp_scaled,
-    expm1,
-    fmt,
-    int_of,
+    fma,
+    intrinsic,
     is_float,
     isnan,
     let,
     libm,
-    log,
-    log1p,
-    log1p_finite,
-    log2,
-    log10,
-    sigmoid,
-    sinh,
-    softplus,
+    patched,
     split_dtype,
-    tanh,
+    sqrt,
     where,
     widen,
 )
+from arignote.codegen.matherf import erf, erfc
+from arignote.codegen.mathexp import cosh, exp, exp2, exp_scaled, expm1, sigmoid, sinh, tanh
+from arignote.codegen.mathlog import (
+    arccosh,
+    arcsinh,
+    arctanh,
+    log,
+    log1p,
+    log2,
+    log10,
+    softplus,
+)
+from arignote.codegen.mathpow import power, powi
+from arignote.codegen.mathtrig import arccos, arcsin, arctan, arctan2, cos, sin, tan
 
 __all__ = [
-    "ACCURACY", "SCALAR_LIBM", "Expr", "absolute", "arccos", "arccosh", "arcsin",
-    "arcsinh", "arctan", "arctan2", "arctanh", "cast", "ceil", "const", "copysign", "cos", "cosh",
-    "erf", "exp", "exp2", "exp_scaled", "expm1", "floor", "floordiv", "isinf", "isnan", "let",
-    "log", "log10", "log1p", "log2", "maximum", "minimum", "mod", "negative", "power", "powi",
-    "reciprocal", "relu", "round_even", "rsqrt", "sigmoid", "sign", "sin", "sinh", "softplus",
-    "split_dtype", "sqrt", "square", "tan", "tanh", "truediv", "trunc", "where",
+    "ACCURACY",
+    "Expr",
+    "absolute",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "cast",
+    "ceil",
+    "const",
+    "copysign",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "exp_scaled",
+    "expm1",
+    "floor",
+    "floordiv",
+    "isinf",
+    "isnan",
+    "let",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "maximum",
+    "minimum",
+    "mod",
+    "negative",
+    "power",
+    "powi",
+    "reciprocal",
+    "relu",
+    "round_even",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "softplus",
+    "split_dtype",
+    "sqrt",
+    "square",
+    "tan",
+    "tanh",
+    "truediv",
+    "trunc",
+    "where",
 ]  # fmt: skip
 
 ACCURACY: dict[str, tuple[float, float]] = {
@@ -69,12 +116,6 @@ ACCURACY: dict[str, tuple[float, float]] = {
 float32: every 97th bit pattern and 5 million uniform values against NumPy's float64; float64:
 28 000 values (random bit patterns, several ranges) against 160-bit arithmetic; AVX-512.
 """
-
-SCALAR_LIBM = frozenset(
-    "sin cos tan arcsin arccos arctan arctan2 mod:float erf power:float64".split()
-)
-"""Functions (``name`` or ``name:dtype``) that call libm; they refuse a vector dtype."""
-
 
 # ---------------------------------------------------------------- rounding and simple arithmetic
 def floor(x: Expr, dtype: str) -> Expr:
@@ -96,7 +137,9 @@ def round_even(x: Expr, dtype: str) -> Expr:
     """Round to nearest, halves to even."""
     if not is_float(dtype):
         return x
-    rounded: Expr = widen(lambda v, d: tirx.call_llvm_pure_intrin(d, "llvm.roundeven", v))(x, dtype)
+    rounded: Expr = widen(
+        lambda v, d: intrinsic("llvm.roundeven", "rint", d, v)
+    )(x, dtype)
     return rounded
 
 
@@ -105,12 +148,6 @@ def _rounding(fn: Callable[[Expr], Expr], x: Expr, dtype: str) -> Expr:
         return x
     rounded: Expr = widen(lambda v, _: fn(v))(x, dtype)
     return rounded
-
-
-@widen
-def sqrt(x: Expr, dtype: str) -> Expr:
-    """Square root, correctly rounded; NaN below zero."""
-    return tirx.call_llvm_pure_intrin(dtype, "llvm.sqrt", x)
 
 
 @widen
@@ -131,7 +168,12 @@ def square(x: Expr, dtype: str) -> Expr:
 
 def negative(x: Expr, dtype: str) -> Expr:
     """-x, with the sign of zero flipped (``0 - x`` would not)."""
-    return x * const(-1, dtype) if is_float(dtype) else const(0, dtype) - x
+    if is_float(dtype):
+        return x * const(-1, dtype)
+    if dtype.startswith("u"):  # 0 - x would be declared free of overflow
+        signed = dtype[1:]
+        return cast(const(0, signed) - cast(x, signed), dtype)
+    return const(0, dtype) - x
 
 
 def relu(x: Expr, dtype: str) -> Expr:
@@ -165,14 +207,17 @@ def minimum(a: Expr, b: Expr, dtype: str) -> Expr:
 def _pick(a: Expr, b: Expr, dtype: str, better: Callable[[Expr, Expr], Expr]) -> Expr:
     def run(u: Expr, v: Expr) -> Expr:
         chosen = where(better(u, v), u, v)  # v if either is NaN
-        number = u <= const(float("inf"), dtype)
-        return where(number, chosen, u) if is_float(dtype) else chosen
+        if not is_float(dtype):
+            return chosen
+        return where(u <= const(float("inf"), dtype), chosen, u)
 
     return let(a, dtype, lambda u: let(b, dtype, lambda v: run(u, v)))
 
 
 def isinf(x: Expr, dtype: str) -> Expr:
-    """True for both infinities."""
+    """True for both infinities; ints have none."""
+    if not is_float(dtype):
+        return const(False, "bool" + split_dtype(dtype)[1])
     inf = const(float("inf"), dtype)
     return let(x, dtype, lambda v: tirx.Or(v == inf, v == const(float("-inf"), dtype)))
 
@@ -183,32 +228,51 @@ def truediv(a: Expr, b: Expr, dtype: str) -> Expr:
 
 
 def floordiv(a: Expr, b: Expr, dtype: str) -> Expr:
-    """floor(a / b); for ints x // 0 is 0 and the overflow MIN // -1 wraps, without a trap."""
+    """floor of the rounded a / b; for ints x // 0 is 0 and the overflow MIN // -1 wraps."""
     if is_float(dtype):
-        return floor(truediv(a, b, dtype), dtype)
+        quotient: Expr = widen(lambda u, v, _: tirx.floor(tirx.Div(u, v)))(a, b, dtype)
+        return quotient
     return _int_division(a, b, dtype, tirx.floordiv, lambda u: const(0, dtype) - u)
 
 
 def mod(a: Expr, b: Expr, dtype: str) -> Expr:
-    """Remainder with the sign of b, as in Python; for ints x % 0 is 0."""
+    """Remainder with the sign of b, as in Python; for ints x % 0 is 0. Exact."""
     if not is_float(dtype):
         return _int_division(a, b, dtype, tirx.floormod, lambda u: const(0, dtype))
+    remainder: Expr = widen(_float_mod)(a, b, dtype)
+    return remainder
 
-    @widen
-    def run(a: Expr, b: Expr, wide: str) -> Expr:
-        zero = const(0.0, wide)
 
-        def fix(u: Expr, v: Expr) -> Expr:
-            r = libm("fmod", wide, u, v)
-            return let(r, wide, lambda w: where(
-                w == zero, copysign(zero, v, wide),
-                where(tirx.Or(tirx.And(w < zero, v > zero), tirx.And(w > zero, v < zero)),
-                      w + v, w)))  # fmt: skip
+def _float_mod(a: Expr, b: Expr, dtype: str) -> Expr:
+    """C's fmod, then its sign adjusted. A quotient that is not too large is off by one at most,
+    and a - q b is then a number of the format; other quotients go to libm."""
+    zero = const(0.0, dtype)
+    base = split_dtype(dtype)[0]
+    limit = const(2.0**22 if base == "float32" else 2.0**51, dtype)
 
-        return let(a, wide, lambda u: let(b, wide, lambda v: fix(u, v)))
+    def fmod(u: Expr, v: Expr) -> Expr:
+        def fixed(r: Expr, size: Expr) -> Expr:
+            over = let(where(r < zero, r + size, r), dtype, lambda w: where(
+                w >= size, w - size, w))  # fmt: skip
+            return copysign(over, u, dtype)
 
-    result: Expr = run(a, b, dtype)
-    return result
+        def quotient(x: Expr, size: Expr, q: Expr) -> Expr:
+            small = tirx.And(q < limit, size < const(float("inf"), dtype))
+            rest = fma(-tirx.floor(q), size, x, dtype)
+            fast = let(rest, dtype, lambda r: fixed(r, size))
+            slow: Callable[..., Expr] = lambda x, y: libm("fmod", base, x, y)  # noqa: E731
+            return patched(tirx.Not(small), fast, dtype, slow, u, v)
+
+        return let(absolute(u, dtype), dtype, lambda x: let(
+            absolute(v, dtype), dtype, lambda size: let(
+                x / size, dtype, lambda q: quotient(x, size, q))))  # fmt: skip
+
+    def signed(v: Expr, w: Expr) -> Expr:
+        differ = tirx.Or(tirx.And(w < zero, v > zero), tirx.And(w > zero, v < zero))
+        return where(w == zero, copysign(zero, v, dtype), where(differ, w + v, w))
+
+    return let(a, dtype, lambda u: let(b, dtype, lambda v: let(
+        fmod(u, v), dtype, lambda w: signed(v, w))))  # fmt: skip
 
 
 def _int_division(
@@ -224,121 +288,3 @@ def _int_division(
         return where(v == zero, zero, where(v == m1, minus(u), op(u, safe)))
 
     return let(a, dtype, lambda u: let(b, dtype, lambda v: run(u, v)))
-
-
-# ---------------------------------------------------------------- powers
-def powi(x: Expr, n: int, dtype: str) -> Expr:
-    """x**n for an int constant n by repeated squaring."""
-    if n < 0:
-        return reciprocal(powi(x, -n, dtype), dtype)
-    if n == 0:
-        return const(1, dtype)
-    if n == 1:
-        return x
-    half = powi(x, n // 2, dtype) if n % 2 == 0 else None
-    return let(half, dtype, lambda h: h * h) if half is not None else let(
-        x, dtype, lambda v: v * powi(v, n - 1, dtype))  # fmt: skip
-
-
-@widen
-def power(x: Expr, y: Expr, dtype: str) -> Expr:
-    """x**y with C's special cases; float32 in vectors through float64, float64 by libm."""
-    base, lanes = split_dtype(dtype)
-    if base == "float64":
-        return libm("pow", dtype, x, y)
-    wide = "float64" + lanes
-    zero, one, half = const(0.0, dtype), const(1.0, dtype), const(0.5, dtype)
-
-    def run(u: Expr, v: Expr) -> Expr:
-        a = absolute(u, dtype)
-        size = exp(cast(v, wide) * log(cast(a, wide), wide), wide)
-        big = absolute(v, dtype) >= const(2.0**24, dtype)  # every such float32 is even
-        whole = tirx.floor(v) == v
-        odd = tirx.And(tirx.And(whole, tirx.Not(big)), tirx.floor(v * half) != v * half)
-        i = int_of(dtype)
-        minus = tirx.reinterpret(i, u) < const(0, i)
-        finite = u != const(float("-inf"), dtype)
-
-        def signed(p: Expr) -> Expr:
-            p = where(tirx.And(minus, odd), const(-1.0, dtype) * p, p)
-            bad = tirx.And(tirx.And(u < zero, finite), tirx.Not(tirx.Or(whole, big)))
-            p = where(bad, const(float("nan"), dtype), p)
-            unit = tirx.Or(u == one, tirx.And(a == one, big))
-            return where(tirx.Or(v == zero, unit), one, p)
-
-        return let(cast(size, dtype), dtype, signed)
-
-    return let(x, dtype, lambda u: let(y, dtype, lambda v: run(u, v)))
-
-
-# ---------------------------------------------------------------- trigonometry
-def _extern(name: str, symbol: str, doc: str, arity: int = 1) -> Callable[..., Expr]:
-    def fn(*args: Any) -> Expr:
-        *xs, dtype = args
-        return libm(symbol, dtype, *xs)
-
-    fn.__name__, fn.__doc__ = name, doc + "  Scalar libm call."
-    return widen(fn)
-
-
-sin = _extern("sin", "sin", "Sine.")
-cos = _extern("cos", "cos", "Cosine.")
-tan = _extern("tan", "tan", "Tangent.")
-arcsin = _extern("arcsin", "asin", "Inverse sine.")
-arccos = _extern("arccos", "acos", "Inverse cosine.")
-arctan = _extern("arctan", "atan", "Inverse tangent.")
-arctan2 = _extern("arctan2", "atan2", "Angle of the point (x=second, y=first).")
-
-
-# ---------------------------------------------------------------- inverse hyperbolic functions
-@widen
-def arcsinh(x: Expr, dtype: str) -> Expr:
-    """Inverse hyperbolic sine."""
-    one, big = const(1.0, dtype), const(fmt(dtype).big, dtype)
-
-    def run(v: Expr) -> Expr:
-        def inner(a: Expr) -> Expr:
-            s = where(a > big, one, a)  # a * a would overflow
-            t = s + s * s / (one + sqrt(s * s + one, dtype))
-            return where(a > big, log(a, dtype) + const(LN2, dtype), log1p_finite(t, dtype))
-
-        return copysign(let(absolute(v, dtype), dtype, inner), v, dtype)
-
-    return let(x, dtype, run)
-
-
-@widen
-def arccosh(x: Expr, dtype: str) -> Expr:
-    """Inverse hyperbolic cosine; NaN below 1."""
-    one, big = const(1.0, dtype), const(fmt(dtype).big, dtype)
-
-    def run(v: Expr) -> Expr:
-        t = where(v > big, one, v) - one
-        near = let(t, dtype, lambda w: log1p(
-            w + sqrt(const(2.0, dtype) * w + w * w, dtype), dtype))  # fmt: skip
-        far = log(v, dtype) + const(LN2, dtype)
-        result = where(v > big, far, near)
-        return where(v >= one, result, const(float("nan"), dtype))
-
-    return let(x, dtype, run)
-
-
-@widen
-def arctanh(x: Expr, dtype: str) -> Expr:
-    """Inverse hyperbolic tangent; inf at 1, NaN above."""
-    one, two, half = const(1.0, dtype), const(2.0, dtype), const(0.5, dtype)
-
-    def run(v: Expr) -> Expr:
-        def inner(a: Expr) -> Expr:
-            return half * log1p(where(a > one, const(-2.0, dtype), two * a / (one - a)), dtype)
-
-        return copysign(let(absolute(v, dtype), dtype, inner), v, dtype)
-
-    return let(x, dtype, run)
-
-
-# ---------------------------------------------------------------- error function
-@widen
-def erf(x: Expr, dtype: str) -> Expr:
-    """Error function; float64 by libm."""
-    return libm("erf", dtype, x)

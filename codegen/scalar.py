@@ -1,4 +1,4 @@
-"""The namespace `k` that op records lower to: scalar functions of tirx expressions, typed by their arguments."""
+"""The namespace `k` that op records lower to: scalar functions of tirx expressions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,18 @@ def dtype_of(x: Any) -> str:
     return str(x.ty)
 
 
+def _number(x: Any) -> Any:
+    """Bools as bytes: TVM compares bools as if they were floats."""
+    if dtype_of(x) != "bool":
+        return x
+    return tirx.Select(x, tirx.const(1, "int8"), tirx.const(0, "int8"))
+
+
 class Scalar:
-    """Functions on scalar expressions. What is not defined here comes from mathlib, called with the argument's dtype."""
+    """Functions on scalar expressions, typed by their arguments.
+
+    What is not defined here comes from mathlib, called with the argument's dtype.
+    """
 
     def const(self, value: Any, dtype: str) -> Any:
         """A constant of an IR dtype."""
@@ -48,46 +58,40 @@ class Scalar:
         return tirx.Select(c, a, b)
 
     def eq(self, a: Any, b: Any) -> Any:
-        return tirx.EQ(a, b)
+        """a == b."""
+        return tirx.EQ(_number(a), _number(b))
 
     def neq(self, a: Any, b: Any) -> Any:
-        return tirx.NE(a, b)
-
-    def lt(self, a: Any, b: Any) -> Any:
-        return tirx.LT(a, b)
-
-    def le(self, a: Any, b: Any) -> Any:
-        return tirx.LE(a, b)
-
-    def gt(self, a: Any, b: Any) -> Any:
-        return tirx.GT(a, b)
-
-    def ge(self, a: Any, b: Any) -> Any:
-        return tirx.GE(a, b)
+        """a != b."""
+        return tirx.NE(_number(a), _number(b))
 
     def logical_and(self, a: Any, b: Any) -> Any:
+        """Both."""
         return tirx.And(a, b)
 
     def logical_or(self, a: Any, b: Any) -> Any:
+        """One or both."""
         return tirx.Or(a, b)
 
-    def logical_xor(self, a: Any, b: Any) -> Any:
-        return tirx.NE(self.cast(a, "i8"), self.cast(b, "i8"))
-
     def logical_not(self, a: Any) -> Any:
+        """Not a."""
         return tirx.Not(a)
 
     def bitwise_and(self, a: Any, b: Any) -> Any:
-        return tirx.bitwise_and(a, b)
+        """Bit by bit; logical on bools."""
+        return tirx.And(a, b) if dtype_of(a) == "bool" else tirx.bitwise_and(a, b)
 
     def bitwise_or(self, a: Any, b: Any) -> Any:
-        return tirx.bitwise_or(a, b)
+        """Bit by bit; logical on bools."""
+        return tirx.Or(a, b) if dtype_of(a) == "bool" else tirx.bitwise_or(a, b)
 
     def bitwise_xor(self, a: Any, b: Any) -> Any:
-        return tirx.bitwise_xor(a, b)
+        """Bit by bit; logical on bools."""
+        return self.neq(a, b) if dtype_of(a) == "bool" else tirx.bitwise_xor(a, b)
 
-    def bitwise_not(self, a: Any) -> Any:
-        return tirx.bitwise_not(a)
+    def invert(self, a: Any) -> Any:
+        """All bits flipped; `not` on bools."""
+        return tirx.Not(a) if dtype_of(a) == "bool" else tirx.bitwise_not(a)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
