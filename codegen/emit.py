@@ -159,8 +159,8 @@ class Emitter:
         with emitting(self):
             return build()
 
-    def bind(self, value: Any, name: str = "t") -> Any:
-        """Name an expression, so that it is computed once.
+    def bind(self, value: Any, name: str = "t", chained: bool = False) -> Any:
+        """Name an expression, so that it is computed once; `chained` where an integer is made of many others.
 
         TVM 0.27's analyzer substitutes pure bound values into their uses again, so a chain of n of them would cost
         2**n. A value other than an index therefore goes through a cell of scratch memory, one per lane of the vector
@@ -170,7 +170,7 @@ class Emitter:
             return value
         self.names += 1
         dtype = str(value.ty)
-        if self.lane is None and dtype in ("int64", "bool"):
+        if self.lane is None and dtype in ("int64", "bool") and not chained:
             return self._named(value, name, dtype)
         if dtype.startswith("float") and _is_load(value):
             return self._named(value, name, dtype)
@@ -185,7 +185,7 @@ class Emitter:
         if dtype == "bool":
             return tirx.NE(load, tirx.const(0, "int8"))
         # The analyzer takes no vectors of integers: these stay loads.
-        return self._named(load, name, dtype) if dtype.startswith("float") else load
+        return self._named(load, name, dtype) if dtype.startswith("float") or self.lane is None else load
 
     def _named(self, value: Any, name: str, dtype: str) -> Any:
         var = tirx.Var(f"{name}{self.names}", dtype)

@@ -170,7 +170,7 @@ class HostEmitter(Emitter):
             attrs = {k: v for k, v in op.attrs.items() if k != "mem"}
             xs = [self.scalars[v] for v in op.operands]
             out = self.lowered(lambda: lower(K, *xs, **attrs))
-        self.scalars[op.result] = self.bind(out, "h")
+        self.scalars[op.result] = self.bind(out, "h", chained=True)
 
     def _bind_dims(self, op: Op) -> None:
         for attr, _, position, scalar in bound_positions(op):
@@ -185,7 +185,7 @@ class HostEmitter(Emitter):
                 )  # fmt: skip
             value = K.cast(self.scalars[scalar], "i64")
             if isinstance(dim, Dim) and (symbol := str(dim)) not in self.env and dim == Dim.symbol(symbol):
-                self.env[symbol] = self.bind(value, "n")
+                self.env[symbol] = self.bind(value, "n", chained=True)
 
     def _check_result_shapes(self) -> None:
         if not self.abi.fresh_results:
@@ -206,7 +206,7 @@ class HostEmitter(Emitter):
         for nbytes in self.func.attrs.get("slots", ()):
             self.slot_offsets.append(end)
             rounded = tirx.truncdiv(self.dim(nbytes) + i64(ALIGN - 1), i64(ALIGN)) * i64(ALIGN)
-            end = self.bind(end + rounded, "end")
+            end = self.bind(end + rounded, "end", chained=True)
         if self.slot_offsets:
             self.when(tirx.LT(self.capacity, end), lambda: self.fail(codes.GROW_ARENA, end))
 
