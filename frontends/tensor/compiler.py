@@ -2,7 +2,7 @@
 
     compile_func(func, containers, mode) -> Executable
 
-`Mode("reference")` interprets; it is used only where it is asked for. The other modes specialise
+`Mode(name="reference")` interprets; it is used only where it is asked for. The other modes specialise
 the function to the shapes of the call (`ShapePolicy`), run the mode's pipeline on it, and hand the
 result to the *backend*: a callable
 

@@ -93,15 +93,13 @@ class Plan:
     def axis_index(self, axis: int, index: Number) -> None:
         """Take one element of an axis, which disappears."""
         n = self.x.shape[axis]
-        if isinstance(index, int):
-            if isinstance(n, int) and not -n <= index < n:
-                raise IndexError(
-                    f"index {index} is out of bounds for axis {axis} with size {n}"
-                )
+        if isinstance(index, int) and isinstance(n, int):
+            if not -n <= index < n:
+                raise IndexError(f"index {index} is out of bounds for axis {axis} with size {n}")
             self.start.append(index if index >= 0 else n + index)
-        else:
+        else:  # checked at the call
             size = _value(dim_of(self.x, axis))
-            self.starts[axis] = emit("check_index", index, size, axis=axis)
+            self.starts[axis] = emit("check_index", _value(index), size, axis=axis)
             self.start.append(0)
         self.size.append(1)
         self.step.append(1)

@@ -96,6 +96,13 @@ class _Copier:
             return new
         raise MissingInputError(_missing(value, variable, user))
 
+    def ensure_state(self, shared: SharedVariable) -> None:
+        """Make a state of a variable that is updated, though nothing may read it."""
+        if not any(shared is s for s in self.shared):
+            new = self._leaf(shared.value_, None)
+            if shared.value_ not in self.givens:
+                self.values[shared.value_] = new
+
     def _known(self, value: Value) -> bool:
         """Whether a value is copied; an input becomes so when it is first asked for."""
         if value in self.values:
@@ -290,7 +297,7 @@ def build_func(
     while True:
         for target, expression in pending.items():
             new[target] = work.copy(expression.value_)
-            work.copy(target.value_)
+            work.ensure_state(target)
         pending = {}
         for shared in work.shared:
             if default_update is not None and shared not in new and shared not in asked:

@@ -14,7 +14,6 @@ from arignote.frontends.tensor.errors import ShapeGuardError
 from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.policy import ShapePolicy
 from arignote.frontends.tensor.shared import Container
-from arignote.ir.bound import bound_dims
 from arignote.ir.core import Func
 from arignote.ir.interp import evaluate
 from arignote.ir.types import Dim
@@ -64,15 +63,15 @@ class Recorder:
     def __call__(self, func: Func, containers: Sequence[Container], mode: Mode) -> Executable:
         self.funcs.append(func)
         inner = Reference(func, containers)
-        guards = [(d, v) for op in func.ops for d, v in bound_dims(op) if isinstance(d, int)]
+        guards = [op for op in func.ops if op.name == "assume"]
 
         def run(*arrays: Any) -> Any:
             states = (c.array for c in containers)
             env = dict(zip(func.inputs(), (*arrays, *states), strict=True))
-            for d, v in guards:
-                (size,) = evaluate([v], env)
-                if int(size) != d:
-                    raise ShapeGuardError({str(d): int(size)})
+            for op in guards:
+                (size,) = evaluate(op.operands, env)
+                if int(size) != op.attrs["value"]:
+                    raise ShapeGuardError({str(op.attrs["value"]): int(size)})
             return inner(*arrays)
 
         return run
