@@ -159,6 +159,10 @@ class Emitter:
         with emitting(self):
             return build()
 
+    def named(self, value: Any) -> Any:
+        """A temporary of a function, of which others may be made."""
+        return self.bind(value, chained=True)
+
     def bind(self, value: Any, name: str = "t", chained: bool = False) -> Any:
         """Name an expression, so that it is computed once; `chained` where an integer is made of many others.
 

@@ -189,7 +189,7 @@ class KernelEmitter(Emitter):
             reads = [_Read(self, x) for x in op.operands]
             return self.bind(self.lowered(lambda: lower(K, idx, *reads, **self._attrs(op))), "r")
         if "reduction" in record.traits and not op.attrs["axes"]:  # over no axes: the operand, or the only position
-            return K.const(0, "i64") if v.dtype != op.operands[0].dtype else self.value(op.operands[0], idx)
+            return K.const(0, "i64") if op.name.startswith("arg") else self.value(op.operands[0], idx)
         raise AssertionError(f"{op.name} is not a scalar op")
 
     def _attrs(self, op: Op) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class Hooks(Protocol):
 
     plain_c: bool  # no LLVM intrinsics: the code goes to a C compiler
 
-    def bind(self, value: Expr) -> Expr:
+    def named(self, value: Expr) -> Expr:
         """Emit a statement that computes `value`; its name."""
 
     def patch(
@@ -114,7 +114,7 @@ def let(value: Expr, dtype: str, body: Callable[[Expr], Expr]) -> Expr:
     if isinstance(value, (ir.Var, tirx.FloatImm, tirx.IntImm)):
         return body(value)
     if _hooks:
-        return body(_hooks[-1].bind(value))
+        return body(_hooks[-1].named(value))
     v = tirx.Var("t", ir.PrimType(dtype))
     return tirx.Let(v, value, body(v))
 
