@@ -241,7 +241,7 @@ def settings() -> Iterator[Finding]:
         if os.environ.get(name)
     ]
     try:
-        importlib.import_module("arignote.frontends.tensor.config")
+        importlib.import_module("arignote.frontends.tensor.settings")
         threads = os.environ.get("ARIGNOTE_NUM_THREADS", "").strip()
         if threads and not (threads.isdigit() and int(threads) >= 1):
             raise ValueError(f"ARIGNOTE_NUM_THREADS is {threads!r}, not a number of threads")

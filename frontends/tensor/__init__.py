@@ -11,12 +11,10 @@
 from typing import TYPE_CHECKING, Any
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry of ops)
-from arignote.frontends.tensor import nnet as nnet
-from arignote.frontends.tensor.callable import Function as Function
-from arignote.frontends.tensor.config import ConfigError as ConfigError
-from arignote.frontends.tensor.config import config as config
-from arignote.frontends.tensor.convert import as_tensor_variable as as_tensor_variable
-from arignote.frontends.tensor.convert import constant as constant
+from arignote.frontends.tensor import nnet
+from arignote.frontends.tensor.callable import Function
+from arignote.frontends.tensor.compiling import function
+from arignote.frontends.tensor.convert import as_tensor_variable, constant
 from arignote.frontends.tensor.creation import CONSTRUCTORS as _CONSTRUCTORS
 from arignote.frontends.tensor.creation import (
     alloc,
@@ -117,8 +115,7 @@ from arignote.frontends.tensor.errors import (
     MissingInputError,
     UnusedInputError,
 )
-from arignote.frontends.tensor.function import function as function
-from arignote.frontends.tensor.gradient import grad as grad
+from arignote.frontends.tensor.gradient import grad
 from arignote.frontends.tensor.indexing import inc_subtensor, set_subtensor
 from arignote.frontends.tensor.io import In, Out, Param
 from arignote.frontends.tensor.joining import concatenate, join, split, stack, stacklists
@@ -130,9 +127,8 @@ from arignote.frontends.tensor.linear import (
     outer,
     tensordot,
 )
-from arignote.frontends.tensor.modes import Mode as Mode
-from arignote.frontends.tensor.printing import debugprint as debugprint
-from arignote.frontends.tensor.printing import pp as pp
+from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.printing import debugprint, pp
 from arignote.frontends.tensor.reduction import (
     all,
     any,
@@ -149,6 +145,7 @@ from arignote.frontends.tensor.reduction import (
     sum,
     var,
 )
+from arignote.frontends.tensor.settings import ConfigError, config
 from arignote.frontends.tensor.shapes import (
     addbroadcast,
     dimshuffle,
@@ -164,22 +161,172 @@ from arignote.frontends.tensor.shapes import (
     transpose,
     unbroadcast,
 )
-from arignote.frontends.tensor.shared import SharedVariable as SharedVariable
-from arignote.frontends.tensor.shared import TensorSharedVariable as TensorSharedVariable
-from arignote.frontends.tensor.shared import shared as shared
-from arignote.frontends.tensor.tensortype import TensorType as TensorType
-from arignote.frontends.tensor.variable import TensorConstant as TensorConstant
-from arignote.frontends.tensor.variable import TensorVariable as TensorVariable
+from arignote.frontends.tensor.sharedvar import SharedVariable, TensorSharedVariable, shared
+from arignote.frontends.tensor.tensortype import TensorType
+from arignote.frontends.tensor.variable import TensorConstant, TensorVariable
 
 as_tensor = as_tensor_variable
 Variable = TensorVariable
 globals().update(_CONSTRUCTORS)
 
-__all__ = sorted(
-    name
-    for name, value in globals().items()
-    if not name.startswith("_") and name not in ("TYPE_CHECKING", "Any")
-)
+__all__ = [
+    "ConfigError",
+    "DisconnectedInputError",
+    "Function",
+    "GradientError",
+    "In",
+    "MissingInputError",
+    "Mode",
+    "Out",
+    "Param",
+    "SharedVariable",
+    "TensorConstant",
+    "TensorSharedVariable",
+    "TensorType",
+    "TensorVariable",
+    "UnusedInputError",
+    "Variable",
+    "abs_",
+    "add",
+    "addbroadcast",
+    "all",
+    "alloc",
+    "and_",
+    "any",
+    "arange",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "argmax",
+    "argmin",
+    "as_tensor",
+    "as_tensor_variable",
+    "batched_dot",
+    "batched_tensordot",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "cast",
+    "ceil",
+    "clip",
+    "col",
+    "concatenate",
+    "config",
+    "constant",
+    "cos",
+    "cosh",
+    "debugprint",
+    "dimshuffle",
+    "divmod",
+    "dot",
+    "eq",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "eye",
+    "fill",
+    "flatten",
+    "floor",
+    "floor_div",
+    "full",
+    "full_like",
+    "function",
+    "ge",
+    "grad",
+    "gt",
+    "identity_like",
+    "inc_subtensor",
+    "int_div",
+    "inv",
+    "invert",
+    "isclose",
+    "isinf",
+    "isnan",
+    "join",
+    "le",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logsumexp",
+    "lt",
+    "matrix",
+    "max",
+    "max_and_argmax",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "mod",
+    "mul",
+    "neg",
+    "neq",
+    "nnet",
+    "norm",
+    "ones",
+    "ones_like",
+    "or_",
+    "outer",
+    "patternbroadcast",
+    "pow",
+    "pp",
+    "prod",
+    "ptp",
+    "reciprocal",
+    "reshape",
+    "rint",
+    "round",
+    "row",
+    "scalar",
+    "set_subtensor",
+    "sgn",
+    "shape",
+    "shape_padaxis",
+    "shape_padleft",
+    "shape_padright",
+    "shared",
+    "sigmoid",
+    "sin",
+    "sinh",
+    "softplus",
+    "split",
+    "sqr",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "stacklists",
+    "std",
+    "sub",
+    "sum",
+    "swapaxes",
+    "switch",
+    "tan",
+    "tanh",
+    "tensor",
+    "tensor3",
+    "tensor4",
+    "tensor5",
+    "tensordot",
+    "transpose",
+    "true_div",
+    "trunc",
+    "unbroadcast",
+    "var",
+    "vector",
+    "where",
+    "xor",
+    "zeros",
+    "zeros_like",
+]
+__all__.extend(_CONSTRUCTORS)
 
 if TYPE_CHECKING:
 

@@ -10,10 +10,10 @@ import numpy as np
 from arignote.codegen.compile import compile_func
 from arignote.codegen.executable import GuardFailed
 from arignote.codegen.target import make_target
-from arignote.frontends.tensor.config import config
 from arignote.frontends.tensor.errors import ShapeGuardError
 from arignote.frontends.tensor.modes import Mode
-from arignote.frontends.tensor.shared import Container
+from arignote.frontends.tensor.settings import config
+from arignote.frontends.tensor.sharedvar import Container
 from arignote.ir.core import Func
 from arignote.passes.base import Pipeline
 from arignote.passes.fuse import Fuse

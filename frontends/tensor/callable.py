@@ -10,7 +10,7 @@ import numpy as np
 from arignote.frontends.tensor.compiler import Executable, Specialising
 from arignote.frontends.tensor.io import In
 from arignote.frontends.tensor.modes import Mode
-from arignote.frontends.tensor.shared import SharedVariable
+from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.tensortype import TensorType, type_of_value
 from arignote.frontends.tensor.trace import Traced
 from arignote.ir.core import Func

@@ -29,7 +29,7 @@ import numpy as np
 from arignote.frontends.tensor.errors import ShapeGuardError
 from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.policy import Plan, ShapePolicy
-from arignote.frontends.tensor.shared import Container, aligned_copy
+from arignote.frontends.tensor.sharedvar import Container, aligned_copy
 from arignote.ir.bound import bound_symbols
 from arignote.ir.core import Func
 from arignote.ir.diag import IRError

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arignote.frontends.tensor import graph
-from arignote.frontends.tensor.config import config
 from arignote.frontends.tensor.graph import Variable, cast_value, const, emit, ir_dtype, wrap
+from arignote.frontends.tensor.settings import config
 from arignote.ir.core import Value
 from arignote.ir.types import FROM_NUMPY, TensorType, is_integer, promote
 

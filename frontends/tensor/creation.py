@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from arignote.frontends.tensor import shapes
-from arignote.frontends.tensor.config import config
 from arignote.frontends.tensor.convert import as_tensor_variable, scalar_int, unify, value_of
 from arignote.frontends.tensor.elementwise import cast, eq
 from arignote.frontends.tensor.graph import (
@@ -20,6 +19,7 @@ from arignote.frontends.tensor.graph import (
     ir_dtype,
     wrap,
 )
+from arignote.frontends.tensor.settings import config
 from arignote.frontends.tensor.shapes import Sizes, sizes_of
 from arignote.frontends.tensor.tensortype import TensorType
 from arignote.ir.core import Value

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from arignote.frontends.tensor.config import config
 from arignote.frontends.tensor.convert import (
     as_tensor_variable,
     floating,
@@ -20,6 +19,7 @@ from arignote.frontends.tensor.convert import (
     zeros_of,
 )
 from arignote.frontends.tensor.graph import cast_value, const, emit, ir_dtype, wrap
+from arignote.frontends.tensor.settings import config
 from arignote.ir.core import Value
 from arignote.ir.types import is_float
 

@@ -68,6 +68,12 @@ class Leaf(Value):
 class Scratch:
     """`variable.tag`: a place for the user's own attributes."""
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
     def __repr__(self) -> str:
         return f"tag({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
 
@@ -183,7 +189,7 @@ def cast_value(value: Value, dtype: str) -> Value:
 def ir_dtype(dtype: Any) -> str:
     """The IR name of a dtype: NumPy's names, `floatX`, types and dtypes of NumPy."""
     if isinstance(dtype, str) and dtype == "floatX":
-        from arignote.frontends.tensor.config import config
+        from arignote.frontends.tensor.settings import config
 
         dtype = config.floatX
     try:

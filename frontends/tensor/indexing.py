@@ -71,7 +71,7 @@ class Plan:
     step: list[int] = field(default_factory=list)
     starts: dict[int, Value] = field(default_factory=dict)
     sizes: dict[int, Value] = field(default_factory=dict)
-    items: list[int | None | tuple[int, Value]] = field(default_factory=list)
+    items: list[int | tuple[int, Value] | None] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
 
     @property

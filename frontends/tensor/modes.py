@@ -80,7 +80,7 @@ def check_mode_name(name: str) -> str:
 
 def find_mode(mode: Any = None) -> Mode:
     """The mode that `mode` names; None asks the configuration."""
-    from arignote.frontends.tensor.config import config
+    from arignote.frontends.tensor.settings import config
 
     if mode is None:
         mode = config.mode

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from arignote.frontends.tensor import elementwise as ew
-from arignote.frontends.tensor.config import config
 from arignote.frontends.tensor.convert import as_tensor_variable, label, to_bool
-from arignote.frontends.tensor.graph import Variable, cast_value, const, constant_of, emit
-from arignote.frontends.tensor.graph import ir_dtype, wrap
+from arignote.frontends.tensor.graph import Variable, cast_value, const, constant_of, emit, ir_dtype, wrap
+from arignote.frontends.tensor.settings import config
 from arignote.frontends.tensor.shapes import dim_value
 from arignote.ir.core import Value
 from arignote.ir.types import is_float, prod_dims

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arignote.frontends.tensor.config import config
 from arignote.frontends.tensor.graph import Leaf, Variable, ir_dtype, wrap
+from arignote.frontends.tensor.settings import config
 from arignote.ir.core import Value
 from arignote.ir.types import DTYPES
 

@@ -19,7 +19,7 @@ from arignote.frontends.tensor.gradient import made_at
 from arignote.frontends.tensor.graph import Axis, Leaf, Symbol, Variable
 from arignote.frontends.tensor.names import op_label
 from arignote.frontends.tensor.shapes import as_dim
-from arignote.frontends.tensor.shared import SharedVariable
+from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.ir.bound import BOUND, bound_positions
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, State, Value

@@ -14,7 +14,7 @@ from arignote.frontends.tensor.tensortype import TensorType, type_of_value
 from arignote.ir.core import Op, Value
 
 if TYPE_CHECKING:
-    from arignote.frontends.tensor.function import Function
+    from arignote.frontends.tensor.callable import Function
 
 
 class OpView:
@@ -273,10 +273,10 @@ class TensorVariable(Variable):
 
     def reshape(self, *shape: Any, ndim: int | None = None) -> TensorVariable:
         """Another shape for the same elements; one size may be -1."""
-        if len(shape) == 2 and ndim is None and isinstance(shape[0], (list, tuple, Variable)):
-            shape, ndim = (shape[0],), shape[1]
-        one = len(shape) == 1
-        return shapes.reshape(self, shape[0] if one else shape, ndim)
+        sizes: Any = shape[0] if len(shape) == 1 else shape
+        if len(shape) == 2 and ndim is None and isinstance(shape[0], (list, tuple)):
+            sizes, ndim = shape
+        return shapes.reshape(self, sizes, ndim)
 
     def flatten(self, ndim: int | None = None, outdim: int | None = None) -> TensorVariable:
         """The last dimensions merged, so that `ndim` (1) are left."""
@@ -406,7 +406,7 @@ class TensorVariable(Variable):
 
     def eval(self, inputs_to_values: Mapping[Any, Any] | None = None) -> Any:
         """The value, given those of the inputs. Compiled once per set of inputs."""
-        from arignote.frontends.tensor.function import function
+        from arignote.frontends.tensor.compiling import function
 
         given = dict(inputs_to_values or {})
         for key in given:
@@ -485,7 +485,7 @@ class ShapeVariable(TensorVariable):
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
             if not -len(sizes) <= index < len(sizes):
                 raise IndexError(f"dimension {index} of a tensor with {len(sizes)} dimensions")
-            return shapes.as_variable(sizes[index])
+            return shapes.as_variable(sizes[int(index)])
         return super().__getitem__(index)
 
     def __str__(self) -> str:

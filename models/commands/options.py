@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from arignote.frontends.cli.errors import plain_errors
-from arignote.frontends.tensor.config import ConfigError
+from arignote.frontends.tensor.settings import ConfigError
 from arignote.ir.diag import IRError
 from arignote.models.data import DataError, Dataset, load_dataset
 from arignote.models.model import SettingError

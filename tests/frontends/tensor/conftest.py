@@ -9,7 +9,7 @@ import pytest
 from arignote.frontends.tensor import config
 from arignote.frontends.tensor.compiler import Executable, Reference, set_backend
 from arignote.frontends.tensor.modes import Mode
-from arignote.frontends.tensor.shared import Container
+from arignote.frontends.tensor.sharedvar import Container
 from arignote.ir.core import Func
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import arignote.frontends.tensor as T
-from arignote.frontends.tensor.config import Config, ConfigError
 from arignote.frontends.tensor.modes import Mode, find_mode
+from arignote.frontends.tensor.settings import Config, ConfigError
 
 
 def test_defaults_are_theanos() -> None:
@@ -49,17 +49,17 @@ def test_unknown_names_and_values_say_what_is_near() -> None:
     c = Config({}, None)
     with pytest.raises(ConfigError, match=r"no setting 'floatx'; did you mean floatX"):
         c.floatx = "float32"
-    with pytest.raises(AttributeError, match="no setting 'optimiser'; did you mean optimizer"):
+    with pytest.raises(AttributeError, match=r"no setting 'optimiser'; did you mean optimizer"):
         _ = c.optimiser
     with pytest.raises(ConfigError, match=r"config.floatX cannot be 'float31'.*float32"):
         c.floatX = "float31"
-    with pytest.raises(ConfigError, match="ARIGNOTE_FLAGS: config has no setting 'flotX'"):
+    with pytest.raises(ConfigError, match=r"ARIGNOTE_FLAGS: config has no setting 'flotX'"):
         Config({"ARIGNOTE_FLAGS": "flotX=float32"}, None)
-    with pytest.raises(ConfigError, match="'floatX' is not of the form name=value"):
+    with pytest.raises(ConfigError, match=r"'floatX' is not of the form name=value"):
         Config({"ARIGNOTE_FLAGS": "floatX"}, None)
     with pytest.raises(ConfigError, match=r"config.device cannot be 'tpu'; give cpu, cuda"):
         c.device = "tpu"
-    with pytest.warns(UserWarning, match="THEANO_FLAGS: config has no setting 'whatever'"):
+    with pytest.warns(UserWarning, match=r"THEANO_FLAGS: config has no setting 'whatever'"):
         Config({"THEANO_FLAGS": "whatever=1"}, None)
 
 
@@ -78,7 +78,7 @@ def test_change_flags_restores_also_after_errors() -> None:
 
 
 def test_compute_test_value_warns_that_it_does_nothing() -> None:
-    with pytest.warns(UserWarning, match="test values are not computed"):
+    with pytest.warns(UserWarning, match=r"test values are not computed"):
         T.config.compute_test_value = "raise"
     T.config.compute_test_value = "off"
 
@@ -93,9 +93,9 @@ def test_modes() -> None:
         assert find_mode(None).name == "None"
     with pytest.raises(ValueError, match=r"no mode is called 'FAST'.*FAST_RUN, FAST_COMPILE"):
         T.function([], [], mode="FAST")
-    with pytest.raises(ValueError, match="no optimizer is called 'o9'"):
+    with pytest.raises(ValueError, match=r"no optimizer is called 'o9'"):
         Mode(optimizer="o9")
-    with pytest.raises(ValueError, match="no mode is called 'Fast'"):
+    with pytest.raises(ValueError, match=r"no mode is called 'Fast'"):
         T.config.mode = "Fast"
 
 

@@ -33,9 +33,9 @@ def test_forms_of_outputs(mode: str) -> None:
 
 
 def test_wrong_outputs() -> None:
-    with pytest.raises(TypeError, match="Outputs must be Variable or Out.*Received 5 of type int"):
+    with pytest.raises(TypeError, match=r"Outputs must be Variable or Out.*Received 5 of type int"):
         function([], 5)
-    with pytest.raises(TypeError, match="keys of outputs must be strings"):
+    with pytest.raises(TypeError, match=r"keys of outputs must be strings"):
         function([], {1: T.constant(1)})
 
 
@@ -44,13 +44,13 @@ def test_calls_by_position_and_name(mode: str) -> None:
     x, y = T.scalars("x", "y")
     f = function([x, y], x - y, name="minus")
     assert f(5, 3) == f(5, y=3) == f(y=3, x=5) == 2
-    with pytest.raises(TypeError, match='Too many parameter.*"minus": it takes 2, got 3'):
+    with pytest.raises(TypeError, match=r'Too many parameter.*"minus": it takes 2, got 3'):
         f(1, 2, 3)
-    with pytest.raises(TypeError, match="Missing required input: y"):
+    with pytest.raises(TypeError, match=r"Missing required input: y"):
         f(1)
-    with pytest.raises(TypeError, match="has no input called 'z'; it has x, y"):
+    with pytest.raises(TypeError, match=r"has no input called 'z'; it has x, y"):
         f(1, z=3)
-    with pytest.raises(TypeError, match="Multiple values for input variable: x"):
+    with pytest.raises(TypeError, match=r"Multiple values for input variable: x"):
         f(1, 2, x=3)
 
 
@@ -64,7 +64,7 @@ def test_defaults(mode: str) -> None:
     assert float(f(1)[1]) == 11
     g = function([T.Param(x, default=4)], x * 2)
     assert g() == 8
-    with pytest.raises(ValueError, match="make the input a shared variable"):
+    with pytest.raises(ValueError, match=r"make the input a shared variable"):
         T.In(x, update=x + 1)
 
 
@@ -94,13 +94,13 @@ def test_loss_of_precision_is_refused(mode: str) -> None:
         'float32, or 2) set "allow_input_downcast=True" when calling "function".'
     ) in text
     assert float(function([m], m.sum(), allow_input_downcast=True)(ONES)) == 6
-    with pytest.raises(TypeError, match="cannot store a value of dtype int64"):
+    with pytest.raises(TypeError, match=r"cannot store a value of dtype int64"):
         f(np.ones((2, 2), "int64"))
-    with pytest.raises(TypeError, match="cannot store accurately value 0.1"):
+    with pytest.raises(TypeError, match=r"cannot store accurately value 0.1"):
         function([T.fscalar("s")], [], on_unused_input="ignore")(0.1)
-    with pytest.raises(TypeError, match="cannot store accurately value 300"):
+    with pytest.raises(TypeError, match=r"cannot store accurately value 300"):
         function([T.bscalar("s")], [], on_unused_input="ignore")(300)
-    with pytest.raises(TypeError, match="cannot store accurately value 0.5"):
+    with pytest.raises(TypeError, match=r"cannot store accurately value 0.5"):
         function([T.iscalar("s")], [], on_unused_input="ignore", allow_input_downcast=None)(0.5)
 
 
@@ -109,13 +109,13 @@ def test_python_floats_become_floatX() -> None:
         s = T.scalar("s")
         options: dict[str, Any] = {"mode": "reference"}
         assert function([s], s, **options)(0.1).dtype == np.float32
-        with pytest.raises(TypeError, match="cannot store accurately"):
+        with pytest.raises(TypeError, match=r"cannot store accurately"):
             function([s], s, allow_input_downcast=False, **options)(0.1)
-        with pytest.raises(TypeError, match="dtype float64"):
+        with pytest.raises(TypeError, match=r"dtype float64"):
             function([s], s, **options)(np.float64(0.1))
         per_input = function([T.In(s, allow_downcast=True)], s, **options)
         assert per_input(np.float64(0.1)).dtype == np.float32
-        with pytest.raises(TypeError, match="expected a ndarray object"):
+        with pytest.raises(TypeError, match=r"expected a ndarray object"):
             function([T.In(s, strict=True)], s, **options)(0.1)
 
 
@@ -127,13 +127,13 @@ def test_wrong_ranks_and_shapes(mode: str) -> None:
     with pytest.raises(TypeError, match=r"at index 0 \(0-based\), input 'm'. Wrong number of "
                        r"dimensions: expected 2, got 1 with shape \(3,\)"):  # fmt: skip
         f(np.ones(3), four[:1], four)
-    with pytest.raises(TypeError, match="at index 1.*Non-unit value on shape on a broadcastable"):
+    with pytest.raises(TypeError, match=r"at index 1.*Non-unit value on shape on a broadcastable"):
         f(ONES, four, four)
-    with pytest.raises(TypeError, match="at index 2.*Dimension 1 must be 4, not 3"):
+    with pytest.raises(TypeError, match=r"at index 2.*Dimension 1 must be 4, not 3"):
         f(ONES, four[:1], ONES)
-    with pytest.raises(TypeError, match="found a Variable: maybe you are trying to call a function"):
+    with pytest.raises(TypeError, match=r"found a Variable: maybe you are trying to call a function"):
         f(m, four[:1], four)
-    with pytest.raises(TypeError, match="no array of numbers"):
+    with pytest.raises(TypeError, match=r"no array of numbers"):
         f("text", four[:1], four)
 
 
@@ -151,15 +151,15 @@ def test_arguments_are_not_changed_nor_kept(mode: str) -> None:
 # ---------------------------------------------------------------- inputs
 def test_wrong_inputs() -> None:
     x, w = T.scalar("x"), shared(1.0, "w")
-    with pytest.raises(TypeError, match="should be contained in a list"):
+    with pytest.raises(TypeError, match=r"should be contained in a list"):
         function(x, x)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"Cannot use a shared variable \(w\) as explicit input"):
         function([w], w * 2)
-    with pytest.raises(TypeError, match="Unknown parameter type: input 0 is 3"):
+    with pytest.raises(TypeError, match=r"Unknown parameter type: input 0 is 3"):
         function([3], x)
-    with pytest.raises(ValueError, match="x is given twice"):
+    with pytest.raises(ValueError, match=r"x is given twice"):
         function([x, x], x)
-    with pytest.raises(TypeError, match="is the constant"):
+    with pytest.raises(TypeError, match=r"is the constant"):
         function([T.constant(1.0)], x)
 
 
@@ -169,10 +169,10 @@ def test_unused_inputs() -> None:
         function([x, y], x)
     with pytest.raises(T.UnusedInputError, match=r"test_function.py:\d+: x, y = T.scalars"):
         function([x, y], x)
-    with pytest.warns(UserWarning, match="at index 1 is not part of the computational graph"):
+    with pytest.warns(UserWarning, match=r"at index 1 is not part of the computational graph"):
         function([x, y], x, on_unused_input="warn")
     function([x, y], x, on_unused_input="ignore")
-    with pytest.raises(ValueError, match="on_unused_input is 'whine'"):
+    with pytest.raises(ValueError, match=r"on_unused_input is 'whine'"):
         function([x], x, on_unused_input="whine")
     m = T.matrix("m")  # only its shape is used
     assert function([m], T.zeros(m.shape), mode="reference")(ONES).shape == (2, 3)
@@ -186,9 +186,9 @@ def test_missing_inputs() -> None:
     assert "Missing input: y." in text and "Elemwise{add,no_inplace}(x, y)" in text
     assert "test_function.py" in text and "x, y = T.scalars" in text
     m = T.matrix("m")
-    with pytest.raises(T.MissingInputError, match="Missing input: m"):
+    with pytest.raises(T.MissingInputError, match=r"Missing input: m"):
         function([], T.zeros((m.shape[0],)))
-    with pytest.raises(T.MissingInputError, match="<TensorType"):
+    with pytest.raises(T.MissingInputError, match=r"<TensorType"):
         function([], T.scalar() * 2)
 
 
@@ -212,7 +212,7 @@ def test_updates_come_from_old_values_after_outputs(mode: str) -> None:
     function([], updates={b: b * 0 + 7.0})()
     assert b.get_value() == 7
     function([], updates=[(b, 1.5), (a, np.float32(2))])()
-    assert (b.get_value(), a.get_value()) == (1.5, 2)
+    assert [float(v.get_value()) for v in (b, a)] == [1.5, 2]
 
 
 def test_updates_in_place_keep_the_storage(mode: str) -> None:
@@ -231,9 +231,9 @@ def test_updates_may_change_the_shape(mode: str) -> None:
 
 def test_wrong_updates() -> None:
     w, x = shared(np.zeros((2, 2), "float32"), "w"), T.fmatrix("x")
-    with pytest.raises(TypeError, match="update target must be a SharedVariable, not x"):
+    with pytest.raises(TypeError, match=r"update target must be a SharedVariable, not x"):
         function([x], updates=[(x, x)])
-    with pytest.raises(ValueError, match="already has an update expression: w"):
+    with pytest.raises(ValueError, match=r"already has an update expression: w"):
         function([], updates=[(w, w + 1), (w, w + 2)])
     with pytest.raises(TypeError) as e:
         function([], updates=[(w, w * np.float64(0.1))])
@@ -242,12 +242,12 @@ def test_wrong_updates() -> None:
     assert "shared_var=w, shared_var.type=TensorType(float32, matrix)" in text
     assert "update_val.type=TensorType(float64, matrix)" in text
     assert ".astype('float32')" in text and "test_function.py" in text
-    with pytest.raises(TypeError, match="An update must have the same type"):
+    with pytest.raises(TypeError, match=r"An update must have the same type"):
         function([], updates=[(w, w.sum())])
-    with pytest.raises(TypeError, match="is no pair"):
+    with pytest.raises(TypeError, match=r"is no pair"):
         function([], updates=[w])
     one = shared(np.zeros((1, 2)), "one", broadcastable=(True, False))
-    with pytest.raises(TypeError, match="addbroadcast"):
+    with pytest.raises(TypeError, match=r"addbroadcast"):
         function([], updates=[(one, T.concatenate([one, one]))])
     function([], updates=[(one, one * 2)], mode="reference")()
 
@@ -278,10 +278,10 @@ def test_givens(mode: str) -> None:
         assert f(k) == rows.sum() + 4 * k + 1 + 1
     g = function([], x.sum(), givens=[(x, ONES)])
     assert g() == 6
-    other = shared(np.ones((2, 2)), "other")
+    other = shared(np.ones((6, 2)), "other")
     h = function([y], data.sum() + y.sum(), givens={data: other * 3}, updates=[(data, data + 1)])
-    assert h([1]) == 13
-    assert data.get_value().tolist() == [[4, 4], [4, 4]]
+    assert h([1]) == 37
+    assert data.get_value().tolist() == [[4, 4]] * 6
 
 
 def test_givens_replace_inner_variables_and_chains(mode: str) -> None:
@@ -293,21 +293,21 @@ def test_givens_replace_inner_variables_and_chains(mode: str) -> None:
 
 def test_wrong_givens() -> None:
     x, y = T.fmatrix("x"), T.fmatrix("y")
-    with pytest.raises(RuntimeError, match="overriden by givens: x"):
+    with pytest.raises(RuntimeError, match=r"overriden by givens: x"):
         function([x], x, givens={x: y})
     with pytest.raises(TypeError, match=r"Cannot convert Type TensorType\(float64, matrix\).*into "
                        r"Type TensorType\(float32, matrix\)"):  # fmt: skip
         function([], x, givens={x: shared(ONES)})
-    with pytest.raises(TypeError, match="Cannot convert Type"):
+    with pytest.raises(TypeError, match=r"Cannot convert Type"):
         function([], x, givens={x: y.sum()})
     r = T.frow("r")
-    with pytest.raises(TypeError, match="row"):
+    with pytest.raises(TypeError, match=r"row"):
         function([y], r, givens={r: y})
-    with pytest.raises(ValueError, match="may depend on a replaced variable"):
+    with pytest.raises(ValueError, match=r"may depend on a replaced variable"):
         function([], x, givens={x: x * 2})
-    with pytest.raises(TypeError, match="'x' is no variable"):
+    with pytest.raises(TypeError, match=r"'x' is no variable"):
         function([], x, givens={"x": y})
-    with pytest.raises(ValueError, match="replace x twice"):
+    with pytest.raises(ValueError, match=r"replace x twice"):
         function([y], x, givens=[(x, y), (x, y + 1)])
 
 
@@ -335,9 +335,9 @@ def test_eval(mode: str) -> None:
     assert len(z._functions) == 1
     assert shared(3.0).eval() == 3
     assert T.constant([1, 2]).eval().tolist() == [1, 2]
-    with pytest.raises(TypeError, match="'x' is a key"):
+    with pytest.raises(TypeError, match=r"'x' is a key"):
         z.eval({"x": 1})
-    with pytest.raises(T.MissingInputError, match="y"):
+    with pytest.raises(T.MissingInputError, match=r"y"):
         z.eval({x: 1})
 
 

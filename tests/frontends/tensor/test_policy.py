@@ -13,7 +13,7 @@ from arignote.frontends.tensor.compiler import Executable, Reference, set_backen
 from arignote.frontends.tensor.errors import ShapeGuardError
 from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.policy import ShapePolicy
-from arignote.frontends.tensor.shared import Container
+from arignote.frontends.tensor.sharedvar import Container
 from arignote.ir.core import Func
 from arignote.ir.interp import evaluate
 from arignote.ir.types import Dim

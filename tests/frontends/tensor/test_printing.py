@@ -28,7 +28,7 @@ def test_pp() -> None:
     z.name = "z"
     assert pp(z) == "(x * TensorConstant{2.0})" and pp(z + 1) == "(z + TensorConstant{1.0})"
     assert pp(x) == "x"
-    with pytest.raises(TypeError, match="pp takes a variable"):
+    with pytest.raises(TypeError, match=r"pp takes a variable"):
         pp(3)
 
 
@@ -77,7 +77,7 @@ def test_debugprint_of_functions_and_files(mode: str, capsys: pytest.CaptureFixt
     assert file.getvalue().startswith(text)
     debugprint(x)
     assert capsys.readouterr().out == "x [id A]\n"
-    with pytest.raises(TypeError, match="debugprint takes"):
+    with pytest.raises(TypeError, match=r"debugprint takes"):
         debugprint(3)
 
 

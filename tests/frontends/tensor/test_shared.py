@@ -24,15 +24,15 @@ def test_dtypes_are_those_of_the_values() -> None:
 
 
 def test_wrong_values() -> None:
-    with pytest.raises(TypeError, match="Shared variables need a constant value, not the symbolic"):
+    with pytest.raises(TypeError, match=r"Shared variables need a constant value, not the symbolic"):
         shared(T.scalar("x"))
     with pytest.raises(TypeError):
         shared("text")
     with pytest.raises(TypeError):
         shared(None)
-    with pytest.raises(ValueError, match="broadcastable"):
+    with pytest.raises(ValueError, match=r"broadcastable"):
         shared(np.zeros(3), broadcastable=(True, False))
-    with pytest.raises(TypeError, match="Non-unit"):
+    with pytest.raises(TypeError, match=r"Non-unit"):
         shared(np.zeros((2, 3)), broadcastable=(True, False))
 
 
@@ -70,11 +70,11 @@ def test_set_value() -> None:
     assert s.get_value().tolist() == [[1, 2]] and s.get_value().dtype == np.float32
     with pytest.raises(TypeError, match=r"(?s)shared variable s.*dtype float64 without risking"):
         s.set_value(np.ones((2, 2)))
-    with pytest.raises(TypeError, match="Wrong number of dimensions: expected 2, got 1"):
+    with pytest.raises(TypeError, match=r"Wrong number of dimensions: expected 2, got 1"):
         s.set_value(np.ones(2, "float32"))
     shared(np.zeros(2, "float32"), allow_downcast=True).set_value(np.ones(2))
     strict = shared(np.zeros(2), strict=True)
-    with pytest.raises(TypeError, match="expected a ndarray"):
+    with pytest.raises(TypeError, match=r"expected a ndarray"):
         strict.set_value([1.0, 2.0])
     s.zero()
     assert s.get_value().tolist() == [[0, 0]]

@@ -59,8 +59,8 @@ def test_floatX_decides_the_default_dtype() -> None:
 def test_static_shapes() -> None:
     x = T.fmatrix("x", shape=(None, 784))
     assert x.type.shape == (None, 784)
-    assert x.shape[1].value == 784  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match="a matrix has 2 dimensions"):
+    assert x.shape[1].eval() == 784
+    with pytest.raises(ValueError, match=r"a matrix has 2 dimensions"):
         T.matrix(shape=(1, 2, 3))
     assert T.matrix(shape=(1, None)).broadcastable == (True, False)
 
@@ -71,7 +71,7 @@ def test_types_are_values() -> None:
     assert T.fmatrix().type == T.fmatrix(shape=(3, 4)).type
     assert a("name").name == "name"
     assert a.clone(dtype="int32").dtype == "int32"
-    with pytest.raises(TypeError, match="unsupported dtype 'float33'"):
+    with pytest.raises(TypeError, match=r"unsupported dtype 'float33'"):
         TensorType("float33", ())
 
 
@@ -82,12 +82,13 @@ def test_variables_are_keys_and_equality_is_identity() -> None:
     z = x + y
     assert z.owner is not None and z.owner.inputs[0] is x
     assert z.owner == z.owner
-    assert z.owner.op == (y * 1 + x).owner.op  # type: ignore[union-attr]
-    with pytest.raises(TypeError, match="do not support boolean operations"):
+    other = (y * 1 + x).owner
+    assert other is not None and z.owner.op == other.op
+    with pytest.raises(TypeError, match=r"do not support boolean operations"):
         bool(T.eq(x, y))
-    with pytest.raises(TypeError, match="length is not known"):
+    with pytest.raises(TypeError, match=r"length is not known"):
         list(x)
-    with pytest.raises(TypeError, match="set_subtensor"):
+    with pytest.raises(TypeError, match=r"set_subtensor"):
         x[0] = 1
 
 
@@ -97,8 +98,8 @@ def test_names_and_tags() -> None:
     assert str(x) == "renamed"
     x.tag.test_value = np.zeros(3)
     assert x.tag.test_value.shape == (3,)
-    with pytest.raises(TypeError, match="name is a string"):
-        x.name = 3  # type: ignore[assignment]
+    with pytest.raises(TypeError, match=r"name is a string"):
+        setattr(x, "name", 3)  # noqa: B010
 
 
 @pytest.mark.parametrize(
@@ -156,15 +157,15 @@ def test_dtypes_of_functions() -> None:
 
 
 def test_dtype_errors() -> None:
-    with pytest.raises(TypeError, match="sub of bool"):
+    with pytest.raises(TypeError, match=r"sub of bool"):
         T.eq(T.vector(), 0) - T.eq(T.vector(), 0)
-    with pytest.raises(TypeError, match="invert takes bools or integers"):
+    with pytest.raises(TypeError, match=r"invert takes bools or integers"):
         ~T.vector()
-    with pytest.raises(TypeError, match="and_ takes bools or integers, not float64"):
+    with pytest.raises(TypeError, match=r"and_ takes bools or integers, not float64"):
         T.vector() & T.vector()
-    with pytest.raises(TypeError, match="cannot make a tensor variable of 'abc'"):
+    with pytest.raises(TypeError, match=r"cannot make a tensor variable of 'abc'"):
         T.exp("abc")
-    with pytest.raises(TypeError, match="cannot make a tensor variable of None"):
+    with pytest.raises(TypeError, match=r"cannot make a tensor variable of None"):
         T.vector() + None
 
 
@@ -177,7 +178,7 @@ def test_as_tensor_variable() -> None:
     c = T.constant([1.0, 2.0], name="c")
     assert (str(c), c.value.tolist(), c.ndim) == ("c", [1.0, 2.0], 1)
     assert isinstance(c, T.TensorConstant) and c.owner is None
-    with pytest.raises(ValueError, match="read-only"):
+    with pytest.raises(ValueError, match=r"read-only"):
         c.value[0] = 3
 
 
@@ -198,7 +199,7 @@ def test_shapes_are_known_symbolically() -> None:
     assert x.reshape((x.shape[0], -1)).value_.shape == x.value_.shape
     assert x.flatten().value_.shape == T.zeros((n * m,)).value_.shape
     assert T.arange(x.shape[0]).value_.shape == x.value_.shape[:1]
-    with pytest.raises(IndexError, match="dimension 2 of a tensor with 2"):
+    with pytest.raises(IndexError, match=r"dimension 2 of a tensor with 2"):
         x.shape[2]
 
 
@@ -216,7 +217,7 @@ def test_locations_are_the_users_lines() -> None:
 def test_graphs_are_collected() -> None:
     x = T.matrix("x")
     shared = T.shared(np.zeros(3), "s")
-    seen = [weakref.ref(x), weakref.ref(shared)]
+    seen: list[Any] = [weakref.ref(x), weakref.ref(shared)]
     y = T.grad((x + T.zeros_like(shared)).sum(), x)
     del x, shared, y
     gc.collect()

@@ -178,7 +178,7 @@ class Config:
         prefix = "" if source == "code" else f"{source}: "
         if name in SETTINGS:
             try:
-                self._values[name] = SETTINGS[name][1](name, value)  # type: ignore[attr-defined]
+                self._values[name] = SETTINGS[name][1](name, value)
             except ValueError as e:
                 raise ConfigError(f"{prefix}{e}") from None
         elif _IGNORED.fullmatch(name):
@@ -217,14 +217,14 @@ class Config:
     @contextmanager
     def change_flags(self, **flags: Any) -> Iterator[Config]:
         """Settings for the duration of a `with` block, or of a call as a decorator."""
-        before = dict(self._values)  # type: ignore[attr-defined]
+        before = dict(self._values)
         ignored = dict(self.ignored)
         try:
             for name, value in flags.items():
                 self.set(name, value, "code")
             yield self
         finally:
-            self._values.update(before)  # type: ignore[attr-defined]
+            self._values.update(before)
             self.ignored.clear()
             self.ignored.update(ignored)
 

@@ -17,7 +17,7 @@ from arignote.frontends.tensor.graph import Variable
 from arignote.frontends.tensor.io import In, Out
 from arignote.frontends.tensor.loc import user_loc
 from arignote.frontends.tensor.modes import find_mode
-from arignote.frontends.tensor.shared import SharedVariable
+from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.trace import build_func
 from arignote.frontends.tensor.variable import TensorConstant, TensorVariable
 

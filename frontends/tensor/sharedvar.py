@@ -137,10 +137,8 @@ def shared(
             "Shared variables need a constant value, not the symbolic variable "
             f"{value}; compute it first, with eval()"
         )
-    if isinstance(value, (bool, int, float, complex)):
-        array = np.asarray(value)
-    else:
-        array = constant_array(value)
+    number = isinstance(value, (bool, int, float, complex))
+    array = np.asarray(value) if number else constant_array(value)
     if array.dtype.name not in FROM_NUMPY:
         raise TypeError(f"no shared variable holds dtype {array.dtype}")
     pattern = (False,) * array.ndim if broadcastable is None else tuple(broadcastable)
