@@ -1,5 +1,6 @@
 """`arignote dump`."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from arignote.models.commands.options import set_option, user_errors
 from arignote.models.data import DataError, Dataset, Pair
 from arignote.models.model import BOOK_BATCH, Model, SettingError
 
-STAGES = ("recorded", "grad", "optimised", "fused", "planned", "tir", "llvm", "asm", "cuda")
+# Those of `arignote.frontends.tensor.stages`, which is imported when it is needed.
+STAGES = (
+    "recorded", "grad", "optimised", "fused", "placed", "planned", "tir", "llvm", "asm", "cuda"
+)  # fmt: skip
 FUNCTIONS = ("train", "valid", "test", "predict")
 
 
@@ -30,16 +34,15 @@ FUNCTIONS = ("train", "valid", "test", "predict")
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
-    default="cpu",
-    show_default=True,
-    help="What to compile for; no such device is needed.",
+    default=None,
+    help="What to compile for (cpu, but cuda at stage cuda); no such device is needed.",
 )
 @click.option("--only", metavar="FUNC", help="One function (of a model: train, the default).")
 @click.option("--loc", is_flag=True, help="Show the program's lines that built each operation.")
 @set_option
 @user_errors
 def dump(
-    what: str, stage: str, device: str, only: str | None, loc: bool, settings: tuple[str, ...]
+    what: str, stage: str, device: str | None, only: str | None, loc: bool, settings: tuple[str, ...]
 ) -> None:
     """Show a model of `arignote models`, or a file of IR, at a stage of the compiler.
 
@@ -54,6 +57,7 @@ def dump(
         functions = _of_file(path, only)
     else:
         functions = [_of_model(registry.find(what).with_settings(settings), only or "train")]
+    device = device or ("cuda" if stage == "cuda" else "cpu")
     texts = [stages.dump_stage(f, stage, device, loc=loc) for f in functions]
     click.echo("\n".join(text.rstrip("\n") + "\n" for text in texts), nl=False)
 
@@ -80,7 +84,8 @@ def _of_file(path: Path, only: str | None) -> list[Any]:
 def _of_model(model: Model, only: str) -> Any:
     if only not in FUNCTIONS:
         raise SettingError(f"{model.name} has no function {only!r}; it has {', '.join(FUNCTIONS)}")
-    trainer = make_trainer(model, blank_images(model.batch or BOOK_BATCH), seed=0)
+    batch = model.batch or BOOK_BATCH
+    trainer = make_trainer(dataclasses.replace(model, batch=batch), blank_images(batch), seed=0)
     return trainer.classifier.predict if only == "predict" else getattr(trainer, only)
 
 

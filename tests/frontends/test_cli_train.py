@@ -161,19 +161,22 @@ def test_unknown_modes_are_usage_errors() -> None:
 def test_ctrl_c_says_how_to_go_on(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "arignote.frontends.cli.main", "train", "logreg",
-         "--epochs", "1000000", "--out", "long"],
+         "--epochs", "1000000", "--validate-every", "65", "--out", "long"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("epoch 9,"):
-            break
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=120)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch 1,"):
+                break
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130, errors
     assert errors == "interrupted; go on with: arignote train logreg --out long --resume\n"
     assert "best validation error" in output
