@@ -1,4 +1,4 @@
-"""Lowerings that are not fused kernels: matrix products (OpenBLAS), scatter, range checks."""
+"""Lowerings that are not fused kernels: matrix products (generated, or OpenBLAS), scatter, range checks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tvm import tirx
 
 from arignote.codegen import abi as codes
+from arignote.codegen import gemm
 from arignote.codegen.emit import (
     ZERO, Buffer, Emitter, Pointer, add, i64, is_const, linear_index, mul, pointer_var, private_function,
 )  # fmt: skip
@@ -154,6 +155,12 @@ def _gemm(host: HostEmitter, op: Op) -> None:
     if scaled:
         alpha = alpha * host.scalar(rest[-1])
     beta = float(attrs.get("beta", 1.0)) if acc else 0.0
+    if all(is_const(d) for d in (m, n, k)):
+        product = gemm.Product(int(m.value), int(n.value), int(k.value), ta, tb, out.dtype, beta)
+        kind = gemm.choose(product, host.target)
+        if kind != "blas":
+            gemm.emit_product(host, product, kind, pa, pb, pc, alpha)
+            return
     _Product(host, out.dtype, (m, n, k), ta, tb).emit(pa, pb, pc, alpha, beta)
 
 
