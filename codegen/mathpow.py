@@ -162,7 +162,10 @@ def _log_pair(x: Expr, dtype: str, body: Callable[[Expr, Expr], Expr]) -> Expr:
             return let(two * sh + ph, dtype, lambda lh: let(
                 (two * sh - lh) + ph + (two * sl + pl), dtype, lambda ll: let(
                     kh, dtype, lambda kh: let(kh + lh, dtype, lambda h: let(
-                        (kh - h) + lh + (ll + kl), dtype, lambda low: body(h, low))))))  # fmt: skip
+                        (kh - h) + lh + (ll + kl), dtype, lambda low: let(
+                            h + low, dtype, lambda high: let(
+                                (h - high) + low, dtype,
+                                lambda rest: body(high, rest))))))))  # fmt: skip
 
         return let(sh * sh, dtype, lambda zh: let(
             fma(sh, sh, -zh, dtype) + two * sh * sl, dtype, lambda zl: square(zh, zl)))  # fmt: skip
