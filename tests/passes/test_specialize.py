@@ -12,6 +12,7 @@ from arignote.ir.interp import run
 from arignote.ir.types import Dim
 from arignote.ir.verify import verify
 from arignote.passes.extents import at_least
+from arignote.passes.dce import Dce
 from arignote.passes.specialize import Specialize
 from tests.passes.graphs import func_of, var
 
@@ -85,7 +86,9 @@ def test_runtime_sizes_stay_guarded() -> None:
     func = Specialize((("n", 4), ("k", 3))).run(func_of([x, size], [b.exp(head)]))
     verify(func)
     assert func.results[0].shape == (3,)
-    assert len(func.ops[0].operands) == 2, "the operand stays, to be compared at the call"
+    assert [op.name for op in func.ops] == ["assume", "slice", "exp"], "compared at the call"
+    assert func.ops[0].operands == (func.params[1],) and func.ops[0].attrs["value"] == 3
+    assert Dce().run(func).ops == func.ops, "kept although nothing uses it"
     out, _ = run(func, [np.zeros(4, "f4"), np.int64(3)])
     assert out[0].shape == (3,)
 
