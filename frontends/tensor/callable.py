@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from arignote.frontends.tensor.compiler import Executable, Specialising
+from arignote.frontends.tensor.dispatch import Quick, quick_call
+from arignote.frontends.tensor.errors import ShapeGuardError
+from arignote.frontends.tensor.graph import wrap
 from arignote.frontends.tensor.io import In
 from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.owner import Apply
 from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.tensortype import TensorType, type_of_value
 from arignote.frontends.tensor.trace import Traced
@@ -25,21 +27,15 @@ class FunctionGraph:
     @property
     def inputs(self) -> list[Any]:
         """Parameters, then shared variables, as variables."""
-        from arignote.frontends.tensor.graph import wrap
-
         return [wrap(v) for v in self.func.inputs()]
 
     @property
     def outputs(self) -> list[Any]:
         """Results, then updates, as variables."""
-        from arignote.frontends.tensor.graph import wrap
-
         return [wrap(v) for v in self.func.roots()]
 
     def toposort(self) -> list[Any]:
         """The ops in the order of execution."""
-        from arignote.frontends.tensor.variable import Apply
-
         return [Apply(op) for op in self.func.ops if op.name != "const"]
 
     @property
@@ -104,27 +100,29 @@ class Function:
         self.trust_input = False
         self.profile = None
         self._types: list[TensorType] = [type_of_value(i.variable.value_) for i in inputs]
-        self._quick = [(t.numpy_dtype, t.ndim) for t in self._types]
-        # A dimension that is known is checked by `filter`.
-        self._plain = not any(s is not None for t in self._types for s in t.shape)
-        self._defaults = any(i.value is not None for i in inputs)
+        self._quick: Quick | None = None
+        if isinstance(executable, Specialising):
+            self._quick = quick_call(self._types, executable.containers, executable.fast)
 
     # ------------------------------------------------------------ calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs or len(args) != len(self._quick):
-            args = self._bind(args, kwargs)
-        if not self.trust_input:
-            for a, (dtype, ndim) in zip(args, self._quick, strict=True):
-                if type(a) is not np.ndarray or a.dtype != dtype or a.ndim != ndim:
-                    args = self._filtered(args)
-                    break
-            else:
-                if not self._plain:
-                    args = self._filtered(args)
-        results = self._executable(*args)
+        results = None
+        if self._quick is not None and not kwargs and len(args) == len(self._types):
+            try:
+                results = self._quick(*args)
+            except ShapeGuardError:
+                results = None  # nothing has been changed: the long way compiles again
+        if results is None:
+            results = self._executable(*self._arguments(args, kwargs))
         if self._single:
             return results[0]
         return results if self._keys is None else dict(zip(self._keys, results, strict=True))
+
+    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """One array of the right type for each input."""
+        if kwargs or len(args) != len(self._types):
+            args = self._bind(args, kwargs)
+        return args if self.trust_input else self._filtered(args)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Arguments by position, from those given by position and name, and defaults."""

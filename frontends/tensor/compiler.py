@@ -129,14 +129,14 @@ class Specialising:
                     self._where.setdefault(str(dim), (i, axis))
         self.compiled: list[tuple[Plan, bool, Executable]] = []
         self.functions: list[Func] = []  # optimised, in the order of compilation
-        self._fast: dict[Shapes, Executable] = {}
+        self.fast: dict[Shapes, Executable] = {}  # read by the short way of calls
         self._general: dict[Shapes, Executable] = {}
 
     def __call__(self, *arrays: Array) -> list[Array]:
         key = (*[a.shape for a in arrays], *[c.array.shape for c in self.containers])
-        executable = self._fast.get(key)
+        executable = self.fast.get(key)
         if executable is None:
-            executable = self._fast[key] = self._find(key, arrays)
+            executable = self.fast[key] = self._find(key, arrays)
         try:
             return executable(*arrays)
         except ShapeGuardError as e:

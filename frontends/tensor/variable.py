@@ -8,62 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arignote.frontends.tensor import elementwise as ew
-from arignote.frontends.tensor import indexing, joining, linear, names, reduction, shapes
+from arignote.frontends.tensor import indexing, joining, linear, reduction, shapes
 from arignote.frontends.tensor.graph import Variable, register_class, wrap
+from arignote.frontends.tensor.owner import Apply
 from arignote.frontends.tensor.tensortype import TensorType, type_of_value
-from arignote.ir.core import Op, Value
+from arignote.ir.core import Value
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.callable import Function
-
-
-class OpView:
-    """`owner.op`: the operation as Theano's users see it. Equal for equal operations."""
-
-    def __init__(self, op: Op) -> None:
-        self.name = op.name
-        self.attrs = dict(op.attrs)
-        self._label = names.op_label(op)
-
-    def __repr__(self) -> str:
-        return self._label
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OpView) and self._label == other._label
-
-    def __hash__(self) -> int:
-        return hash(self._label)
-
-
-class Apply:
-    """`variable.owner`: the op that makes a variable, and what it is applied to. Read only."""
-
-    def __init__(self, op: Op) -> None:
-        self._op = op
-
-    @property
-    def op(self) -> OpView:
-        """The operation."""
-        return OpView(self._op)
-
-    @property
-    def inputs(self) -> list[TensorVariable]:
-        """The operands."""
-        return [wrap(v) for v in self._op.operands]
-
-    @property
-    def outputs(self) -> list[TensorVariable]:
-        """The results."""
-        return [wrap(v) for v in self._op.results]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Apply) and self._op is other._op
-
-    def __hash__(self) -> int:
-        return hash(self._op)
-
-    def __repr__(self) -> str:
-        return f"{self.op}({', '.join(map(str, self.inputs))})"
 
 
 class TensorVariable(Variable):

@@ -35,13 +35,13 @@ def interpreted() -> Iterator[None]:
     set_backend(before)
 
 
-@pytest.fixture(params=["reference", "optimised"])
+@pytest.fixture(params=["reference", "optimised"])  # and "native"
 def mode(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each way to run a function: as recorded; specialised and optimised."""
+    """Each way to run a function: as recorded; specialised and optimised; as machine code."""
     if request.param == "reference":
         with config.change_flags(mode="reference"):
             yield "reference"
         return
-    before = set_backend(interpreting_backend)
+    before = set_backend(interpreting_backend if request.param == "optimised" else None)
     yield "FAST_RUN"
     set_backend(before)
