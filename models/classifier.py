@@ -114,7 +114,7 @@ class Trainer:
         }
 
     def _inputs(self) -> tuple[Any, Any]:
-        return T.matrix("x", dtype=self.classifier.dtype), T.ivector("y")
+        return T.matrix("x", dtype=self.classifier.dtype), T.vector("y", dtype="int32")
 
     def _evaluation(self, part: str) -> Any:
         x, y = self._inputs()
@@ -124,7 +124,7 @@ class Trainer:
 
     def _function(self, part: str, x: Any, y: Any, outputs: Any, **options: Any) -> Any:
         images, labels = self._resident[part]
-        index = T.lscalar("index")
+        index = T.scalar("index", dtype="int64")
         rows = slice(index * self.batch, (index + 1) * self.batch)
         return ar.function(
             [index],

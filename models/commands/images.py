@@ -92,5 +92,5 @@ def _from_picture(path: Path, shape: tuple[int, int]) -> Images:
     values: Images = np.asarray(grey, dtype=np.float32) / 256
     border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     if border.mean() > 0.5:
-        values = 255 / 256 - values
+        values = np.float32(255 / 256) - values
     return values.reshape(1, -1)
