@@ -103,7 +103,10 @@ def _in_range(index: Value, size: DimLike) -> bool:
 def abi_of(func: Func) -> Abi:
     """The contract of a planned function."""
     host = host_scalars(func)
-    constants, checks, guards, fresh = [], [], [], []
+    constants: list[np.ndarray] = []
+    checks: list[Check] = []
+    guards: list[Op] = []
+    fresh: list[str] = []
     for op in func.ops:
         if op.name == "const" and op.result not in host:
             constants.append(np.ascontiguousarray(op.attrs["value"]))

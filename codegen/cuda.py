@@ -11,7 +11,17 @@ import tvm
 from tvm import ir as tvm_ir
 from tvm import tirx
 
-from arignote.codegen.emit import Buffer, Emitter, ZERO, dim_expr, floordiv, floormod, i64, pointer_var, private_function
+from arignote.codegen.emit import (
+    ZERO,
+    Buffer,
+    Emitter,
+    dim_expr,
+    floordiv,
+    floormod,
+    i64,
+    pointer_var,
+    private_function,
+)
 from arignote.codegen.host import UnsupportedError
 from arignote.codegen.kernels import CUDA_THREADS
 from arignote.codegen.scalar import K
@@ -127,7 +137,7 @@ def cuda_text(func: Func, target: Target) -> str:
     if not functions:
         return "\n".join(lines) + "\n"
     library = tirx.build(tvm.IRModule(functions), target=tvm_target(target))
-    source = library.imports[0].inspect_source()
+    source = str(library.imports[0].inspect_source())
     return "\n".join(lines) + "\n\n" + source.partition(PRELUDE_END)[2].lstrip()
 
 

@@ -57,10 +57,12 @@ class Executable:
         self._status_array = aligned_zeros(codes.STATUS_WORDS, np.int64)
         self._status = self._wrap(self._status_array)
         self._grow(max(abi.arena, 1))
-        fixed = all(t.static for t in abi.results)
-        self._makers = [
-            (tuple(t.shape), _stored(t.numpy_dtype), t.dtype == "bool") for t in abi.results
-        ] if fixed else None
+        self._makers: list[tuple[tuple[int, ...], np.dtype[Any]]] | None = None
+        if all(t.static for t in abi.results):
+            self._makers = [
+                (tuple(d for d in t.shape if isinstance(d, int)), _stored(t.numpy_dtype)) for t in abi.results
+            ]
+        self._bools = [i for i, t in enumerate(abi.results) if t.dtype == "bool"]
         self._symbols = _symbol_sources(abi)
         self._guess = dict.fromkeys(abi.fresh, 0)
 
@@ -80,16 +82,15 @@ class Executable:
                 self._state[i] = self._wrap(_bytes_of(container.array))
         while True:
             if self._makers is not None:
-                results = [np.empty(shape, dtype) for shape, dtype, _ in self._makers]
+                results = [np.empty(shape, dtype) for shape, dtype in self._makers]
             else:
                 results = self._allocate(args)
             code = self._main(*args, *results, *self._state, *self._constants, self._arena, self._status)
             if code == codes.OK:
                 break
             self._handle(code)
-        for i, t in enumerate(self.abi.results):
-            if t.dtype == "bool":
-                results[i] = results[i].view(np.bool_)
+        for i in self._bools:
+            results[i] = results[i].view(np.bool_)
         return results
 
     def _allocate(self, args: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
@@ -98,10 +99,9 @@ class Executable:
             source = args[index] if kind == "param" else self._arrays[index]
             assert source is not None
             env[symbol] = int(source.shape[axis])
-        return [
-            np.empty(tuple(int(subs_dim(d, env)) for d in t.shape), _stored(t.numpy_dtype))  # type: ignore[arg-type]
-            for t in self.abi.results
-        ]
+        shapes = [[subs_dim(d, env) for d in t.shape] for t in self.abi.results]
+        types = zip(shapes, self.abi.results, strict=True)
+        return [np.empty([d for d in shape if isinstance(d, int)], _stored(t.numpy_dtype)) for shape, t in types]
 
     def _handle(self, code: int) -> None:
         words = [int(w) for w in self._status_array]

@@ -16,7 +16,17 @@ from tvm import tirx
 from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi, abi_of, index_checks
 from arignote.codegen.emit import (
-    ZERO, Buffer, Emitter, Pointer, add, as_stmt, dim_expr, i64, is_const, linear_index, scalar_var, storage_dtype,
+    ZERO,
+    Buffer,
+    Emitter,
+    Pointer,
+    add,
+    as_stmt,
+    dim_expr,
+    i64,
+    linear_index,
+    scalar_var,
+    storage_dtype,
 )  # fmt: skip
 from arignote.codegen.kernels import Kernel
 from arignote.codegen.library import LIBRARY, range_check
@@ -234,7 +244,7 @@ class HostEmitter(Emitter):
             return self.pointers[v]
         op = v.owner
         assert op is not None, f"{v!r} has no memory"
-        mem: str = op.attrs["mem"][v.owner.results.index(v)]
+        mem: str = op.attrs["mem"][op.results.index(v)]
         if mem == "view":
             base = self.pointer(op.operands[0])
             offset = self._view_offset(op, base)

@@ -12,8 +12,20 @@ from typing import Any
 from tvm import tirx
 
 from arignote.codegen.emit import (
-    ZERO, Buffer, Emitter, add, dim_expr, floordiv, floormod, i64, is_const, linear_index, mul,
-    pointer_var, private_function, scalar_var,
+    ZERO,
+    Buffer,
+    Emitter,
+    add,
+    dim_expr,
+    floordiv,
+    floormod,
+    i64,
+    is_const,
+    linear_index,
+    mul,
+    pointer_var,
+    private_function,
+    scalar_var,
 )  # fmt: skip
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
@@ -23,8 +35,7 @@ from arignote.ir.types import DimLike, dim_symbols, prod_dims
 
 Shape = tuple[DimLike, ...]
 COSTLY = frozenset(
-    "exp exp2 expm1 log log2 log10 log1p tanh sigmoid softplus sin cos tan arcsin arccos arctan arctan2 sinh cosh"
-    " arcsinh arccosh arctanh erf erfc pow div sqrt mod floordiv".split()
+    ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "softplus", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "erf", "erfc", "pow", "div", "sqrt", "mod", "floordiv"]
 )
 PARALLEL_NS = 15_000.0  # below this estimate a second thread costs more than it brings
 ROW_BUFFER_BYTES = 64 * 1024
@@ -74,7 +85,7 @@ def flattened(op: Op) -> tuple[Shape, tuple[int, ...], dict[Value, Shape]]:
     kept = tuple(a for a in range(n) if a not in axes)
     row, row1 = tuple(domain[a] for a in kept), tuple(1 if a in axes else d for a, d in enumerate(domain))
     trailing = axes == tuple(range(len(kept), n))
-    if not trailing or any(s not in (domain, row, row1, ()) for s in shapes.values()) or row in (domain, row1) and kept:
+    if not trailing or any(s not in (domain, row, row1, ()) for s in shapes.values()) or (row in (domain, row1) and kept):
         return domain, axes, shapes
     k, r = prod_dims(row), prod_dims(domain[a] for a in axes)
     if not kept:

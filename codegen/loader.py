@@ -93,7 +93,7 @@ def _session() -> Any:
 
     _open(_package_folder("tvm") / "lib" / "libtvm_runtime.so", "TVM's runtime")
     openblas()
-    import tvm_ffi_orcjit
+    import tvm_ffi_orcjit  # type: ignore[import-untyped]
 
     return tvm_ffi_orcjit.default_session()
 

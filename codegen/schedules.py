@@ -1,9 +1,9 @@
 """The schedules of fused kernels: the loops around the scalar code of `kernels.py`.
 
-`map` runs over its space in vectors along the last axis, in one flat loop where every operand allows it. `rows` makes one
-pass over a row per level of reductions, with vector accumulators; what a later pass needs again and is costly is kept in
-a row buffer. `cols` keeps a block of columns in registers while it runs over the reduced axes. Large kernels are
-cut into one part per thread. On CUDA the outer index is a thread and nothing is vectorised.
+`map` runs over its space in vectors along the last axis, in one flat loop where every operand allows it. `rows` makes
+one pass over a row per level of reductions, with vector accumulators; what a later pass needs again and is costly is
+kept in a row buffer. `cols` keeps a block of columns in registers while it runs over the reduced axes. Large kernels
+are cut into one part per thread. On CUDA the outer index is a thread and nothing is vectorised.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 #: Facts about ops that passes and the code generator rely on:
-#: elementwise   result[i] depends on operand[i] only, operands broadcast; `lower(k, *scalars, **attrs)` gives the scalar
+#: elementwise   result[i] depends on operand[i] only, operands broadcast; `lower(k, *scalars, **attrs)`: the scalar
 #: index         result[i] reads operands at computed places; `lower(k, idx, *reads, **attrs)` gives the scalar at `idx`
 #: reduction     reduces `axes`; `lower(k, dtype, **attrs)` gives a Reducer
 #: library       lowered by a routine of the code generator: `lower` is its name
@@ -28,7 +28,7 @@ from typing import Any
 #: commutative, associative, idempotent   algebra of binary elementwise ops
 #: nan           may make a NaN or infinity out of finite operands
 TRAITS = frozenset(
-    "elementwise index reduction library host region effect commutative associative idempotent nan".split()
+    ["elementwise", "index", "reduction", "library", "host", "region", "effect", "commutative", "associative", "idempotent", "nan"]
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
 OPTIONAL = ("fold",)
@@ -79,7 +79,7 @@ OPS: dict[str, OpDef] = {}
 def defop(cls: type) -> OpDef:
     """Read a class body into an `OpDef` and register it under the class's name (a trailing `_` is dropped)."""
     name = cls.__name__.rstrip("_")
-    fields = {k: v.__func__ if isinstance(v, staticmethod) else v for k, v in vars(cls).items()}
+    fields: dict[str, Any] = {k: v.__func__ if isinstance(v, staticmethod) else v for k, v in vars(cls).items()}
     missing = [f for f in REQUIRED if f not in fields]
     if missing:
         raise TypeError(f"op {name}: missing {', '.join(missing)} (write `vjp = None` if not differentiable)")
@@ -100,8 +100,12 @@ def defop(cls: type) -> OpDef:
         name,
         cls.__doc__.strip(),
         frozenset(fields["traits"]),
-        *(fields[f] for f in REQUIRED[1:]),
-        fold=fields.get("fold"),
+        fields["infer"],
+        fields["eval"],
+        fields["vjp"],
+        fields["lower"],
+        fields["samples"],
+        fields.get("fold"),
     )
     OPS[name] = op
     return op

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Union
 
 import numpy as np
 
@@ -123,7 +122,7 @@ class Dim:
     __repr__ = __str__
 
 
-DimLike = Union[int, Dim]
+DimLike = int | Dim
 
 
 def _terms(dim: DimLike) -> tuple[tuple[Monomial, int], ...]:
@@ -270,7 +269,8 @@ def broadcast_shapes(shapes: Iterable[tuple[DimLike, ...]]) -> tuple[DimLike, ..
     out: list[DimLike] = []
     all_shapes = list(shapes)
     for shape in all_shapes:
-        out = [1] * (len(shape) - len(out)) + out
+        lead: list[DimLike] = [1] * (len(shape) - len(out))
+        out = lead + out
         for axis in range(1, len(shape) + 1):
             have, new = out[-axis], shape[-axis]
             if have == new or (isinstance(new, int) and new == 1):

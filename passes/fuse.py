@@ -1,8 +1,8 @@
 """Fusion: cut a function into kernels.
 
 Each kernel (`fused` op) has one iteration space. Elementwise ops of one shape fuse into `map` kernels with any number
-of outputs. A reduction turns its kernel into `rows` (the last axis is reduced: softmax, norms, losses) in which values per
-row and further full-size values may follow, or `cols` (the last axis stays: bias gradients), in which only values
+of outputs. A reduction turns its kernel into `rows` (the last axis is reduced: softmax, norms, losses) in which values
+per row and further full-size values may follow, or `cols` (the last axis stays: bias gradients), in which only values
 of the reduced shape may. Cheap leaves (constants, `iota`, `broadcast` of a scalar) are copied into each kernel.
 """
 
@@ -129,7 +129,7 @@ class _Fusion:
         return op.operands[0].shape in group.row_shapes() and op.result.shape in group.row_shapes()
 
     def _try_merge(self, a: _Group, b: _Group) -> bool:
-        """Merge group `a` into `b` (b is the later one) if the union is one kernel and depends on nothing in between."""
+        """Merge `a` and the later group `b` if the union is one kernel and depends on nothing in between."""
         if not a.fusable or a.size + b.size > self.max_ops:
             return False
         if not (a.axes or b.axes) and any(op.name == "reshape" for op in (*a.ops, *b.ops)):
@@ -196,10 +196,12 @@ class _Fusion:
                 if full:
                     return False
                 late.update(op.results)
-            elif full and not _is_free(op):
-                if op.results[0] in self.roots or any(u not in inside for u in self.users.get(op.results[0], [])):
-                    return False
+            elif full and not _is_free(op) and self._used_outside(op.results[0], inside):
+                return False
         return True
+
+    def _used_outside(self, v: Value, inside: set[Op]) -> bool:
+        return v in self.roots or any(u not in inside for u in self.users.get(v, []))
 
     def _merge_again(self) -> None:
         """Kernels that met a reduction later may take in values per row that did not fit when they were maps."""

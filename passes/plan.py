@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from arignote.ir.builder import Builder
-from arignote.ir.core import Func, Op, Region, Value, uses
+from arignote.ir.core import Func, Op, Region, Value
 from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars, is_contiguous_view, storage
 from arignote.ir.types import DimLike
