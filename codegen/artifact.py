@@ -40,11 +40,16 @@ compilation_pipeline.register_tir_pipeline(PIPELINE, _pipeline)
 
 
 def cpu_target(threads: int, opt_level: int = 3) -> Any:
-    """LLVM for the CPU that this process runs on."""
+    """LLVM for the CPU that this process runs on.
+
+    Without type-based alias analysis: TVM gives each declared buffer a type of its own, but our
+    kernels declare buffers on memory that they share.  LLVM, once it has inlined two of them, would
+    exchange the stores of one with the loads of the other.
+    """
     cpu = tvm.get_global_func("tvm.codegen.llvm.GetHostCPUName")()
-    return tvm.target.Target(
-        {"kind": "llvm", "mcpu": cpu, "num-cores": threads, "opt-level": opt_level}
-    )
+    options = ["-enable-tbaa:bool=0"]
+    kind = {"kind": "llvm", "mcpu": cpu, "num-cores": threads, "opt-level": opt_level}
+    return tvm.target.Target({**kind, "cl-opt": options})
 
 
 def compile_cpu(module: Any, target: Any) -> Any:
