@@ -198,18 +198,19 @@ def compiler() -> Iterator[Finding]:
 def cuda() -> Iterator[Finding]:
     """NVIDIA's driver and devices. Not having any is fine."""
     answer = ask(CUDA)
-    how = "For a GPU, install NVIDIA's driver (libcuda.so.1) and the package nvidia-cuda-nvrtc."
+    how = "Functions run on the CPU for now; `arignote dump NAME --stage cuda` shows GPU code."
     if answer.values is None:
         yield Finding("CUDA", Status.WARN, f"the driver cannot be asked: {answer.problem}", how)
     elif answer.values["driver"] is None:
-        yield Finding("CUDA", Status.OK, "no driver: functions run on the CPU", how)
+        yield Finding("CUDA", Status.OK, "no driver (libcuda.so.1 comes with NVIDIA's); none is needed", how)
     elif not answer.values["devices"]:
         text = f"driver for CUDA {answer.values['driver']}, no device (status "
         remedy = "Check nvidia-smi, and that CUDA_VISIBLE_DEVICES is not empty."
         yield Finding("CUDA", Status.WARN, f"{text}{answer.values['status']})", remedy)
     else:
         names = ", ".join(answer.values["devices"])
-        yield Finding("CUDA", Status.OK, f"driver for CUDA {answer.values['driver']}: {names}")
+        text = f"driver for CUDA {answer.values['driver']}: {names}"
+        yield Finding("CUDA", Status.OK, text, how)
 
 
 def cache() -> Iterator[Finding]:

@@ -89,8 +89,8 @@ def _from_picture(path: Path, shape: tuple[int, int]) -> Images:
             found=f"something else ({error})",
             remedy="Convert it to PNG.",
         ) from error
-    values: Images = np.asarray(grey, dtype=np.float32) / 256
+    values = (np.asarray(grey, dtype=np.float32) / 256).astype(np.float32)
     border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     if border.mean() > 0.5:
-        values = np.float32(255 / 256) - values
+        values = (255 / 256 - values).astype(np.float32)
     return values.reshape(1, -1)

@@ -93,7 +93,7 @@ def test_a_compiler_that_does_not_load_is_a_failure(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("values", "status", "text"),
     [
-        ({"driver": None}, Status.OK, "functions run on the CPU"),
+        ({"driver": None}, Status.OK, "no driver"),
         ({"driver": "13.0", "status": 100, "devices": []}, Status.WARN, "no device"),
         ({"driver": "13.0", "status": 0, "devices": ["GPU A"]}, Status.OK, "GPU A"),
     ],
