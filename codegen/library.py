@@ -10,8 +10,19 @@ from tvm import tirx
 from arignote.codegen import abi as codes
 from arignote.codegen import gemm
 from arignote.codegen.emit import (
-    ZERO, Buffer, Emitter, Pointer, add, i64, is_const, linear_index, mul, pointer_var, private_function,
+    ZERO,
+    Buffer,
+    Emitter,
+    Pointer,
+    add,
+    i64,
+    is_const,
+    linear_index,
+    mul,
+    pointer_var,
+    private_function,
 )  # fmt: skip
+from arignote.codegen.microkernels import Product
 from arignote.codegen.scalar import K
 from arignote.ir.core import Op, Value
 from arignote.ir.types import DTYPES
@@ -156,7 +167,7 @@ def _gemm(host: HostEmitter, op: Op) -> None:
         alpha = alpha * host.scalar(rest[-1])
     beta = float(attrs.get("beta", 1.0)) if acc else 0.0
     if all(is_const(d) for d in (m, n, k)):
-        product = gemm.Product(int(m.value), int(n.value), int(k.value), ta, tb, out.dtype, beta)
+        product = Product(int(m.value), int(n.value), int(k.value), ta, tb, out.dtype, beta)
         kind = gemm.choose(product, host.target)
         if kind != "blas":
             gemm.emit_product(host, product, kind, pa, pb, pc, alpha)
