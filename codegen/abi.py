@@ -1,8 +1,8 @@
 """The call contract between compiled code and Python, derived from the planned function alone.
 
 `main(params..., results..., states..., constants..., arena, status) -> code`. Tensors travel as DLPack tensors whose
-dtype, shape, strides and alignment the compiled code checks; 0-d parameters travel by value. `status` holds eight int64.
-Nothing here needs TVM, so a cached artefact is called without importing the compiler.
+dtype, shape, strides and alignment the compiled code checks; 0-d parameters travel by value. `status` holds eight
+int64. Nothing here needs TVM, so a cached artefact is called without importing the compiler.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from arignote.ir.diag import Loc
 from arignote.ir.placement import host_scalars
 from arignote.ir.types import Dim, DimLike, TensorType
 
-OK, GROW_ARENA, BAD_INDEX, GUARD_FAILED, RESULT_SHAPE = range(5)
+OK, GROW_ARENA, BAD_INDEX, GUARD_FAILED, RESULT_SHAPE, NOT_CONTIGUOUS = range(6)
 STATUS_WORDS = 8
 
 
@@ -82,9 +82,8 @@ def index_checks(op: Op) -> Iterator[Check]:
                 yield Check(op, index, size, axis, op.loc)
     elif op.name == "check_index":
         yield Check(op, op.operands[0], op.operands[1], op.attrs.get("axis"), op.loc)
-    elif op.name == "check_indices":
-        if not _in_range(op.operands[0], op.attrs["size"]):
-            yield Check(op, op.operands[0], op.attrs["size"], int(op.attrs.get("axis", 0)), op.loc)
+    elif op.name == "check_indices" and not _in_range(op.operands[0], op.attrs["size"]):
+        yield Check(op, op.operands[0], op.attrs["size"], int(op.attrs.get("axis", 0)), op.loc)
 
 
 def _in_range(index: Value, size: DimLike) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from arignote.codegen import cache
 from arignote.codegen.abi import abi_of
@@ -15,8 +17,13 @@ from arignote.codegen.target import Target
 from arignote.ir.canonical import structural_hash
 from arignote.ir.core import Func
 
-#: Part of every cache key: raise it when the code generator or the call contract changes.
-GENERATION = 1
+
+@functools.cache
+def generator() -> str:
+    """The identity of this code generator: another version, or an edited file of a checkout, makes other code."""
+    folder = Path(__file__).parent
+    files = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in folder.glob("*.py"))
+    return hashlib.sha256(repr(files).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Compiled:
 def cache_key(func: Func, target: Target) -> str:
     """The identity of compiled code: the planned function without its names, the target, the versions."""
     versions = ",".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
-    text = f"{GENERATION}\n{versions}\n{target.key()}\n{structural_hash(func)}"
+    text = f"{generator()}\n{versions}\n{target.key()}\n{structural_hash(func)}"
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 

@@ -53,6 +53,11 @@ def is_const(x: Any, value: int | None = None) -> bool:
     return isinstance(x, tirx.IntImm) and (value is None or int(x.value) == value)
 
 
+def alloc(buffer: Any) -> Any:
+    """A statement that gives a buffer memory on the stack, however large: TVM would ask its runtime for larger ones."""
+    return tirx.AllocBuffer(buffer, {"disable_lower_builtin": tirx.const(True, "bool")})
+
+
 def _is_load(x: Any) -> bool:
     return isinstance(x, tvm_ir.expr.TensorLoad)
 
@@ -181,7 +186,7 @@ class Emitter:
         lane, width, cells = self.lane or (ZERO, 1, None)
         stored = "int8" if dtype == "bool" else dtype
         cell = tirx.decl_buffer((i64(width),), stored, name=f"{name}{self.names}", scope=self.scratch)
-        (self.stmts if cells is None else cells).append(tirx.AllocBuffer(cell))
+        (self.stmts if cells is None else cells).append(alloc(cell))
         if dtype == "bool":
             value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
         self.add(tirx.BufferStore(cell, value, [lane]))
@@ -213,7 +218,7 @@ class Emitter:
         def cell(value: Any) -> Any:
             self.names += 1
             out = tirx.decl_buffer((i64(width),), str(value.ty), name=f"lanes{self.names}", scope=self.scratch)
-            cells.append(tirx.AllocBuffer(out))
+            cells.append(alloc(out))
             self.add(tirx.BufferStore(out, value, [lane]))
             return out
 
@@ -263,7 +268,7 @@ class Emitter:
         """Scratch memory of a kernel: `size` elements on the stack."""
         self.names += 1
         buffer = Buffer(f"{name}{self.names}", dtype, i64(size), self.scratch)
-        self.add(tirx.AllocBuffer(buffer.var))
+        self.add(alloc(buffer.var))
         return buffer
 
     def when(self, condition: Any, body: Callable[[], None], otherwise: Callable[[], None] | None = None) -> None:

@@ -113,6 +113,8 @@ class Executable:
             raise IndexError(self.abi.checks[words[1]].message(words[2], words[3]))
         elif code == codes.GUARD_FAILED:
             raise GuardFailed(self.abi.guards[words[1]].attrs["value"], words[2])
+        elif code == codes.NOT_CONTIGUOUS:
+            raise ValueError(f"tensor {words[1]} of the call is not C-contiguous")
         else:
             raise RuntimeError(f"compiled code returned the unknown status {code}")
 

@@ -25,6 +25,7 @@ from arignote.codegen.emit import (
     dim_expr,
     i64,
     linear_index,
+    mul,
     scalar_var,
     storage_dtype,
 )  # fmt: skip
@@ -65,13 +66,17 @@ class HostEmitter(Emitter):
         self.check_ids = {(c.op, c.value, c.axis): n for n, c in reversed(list(enumerate(self.abi.checks)))}
         self.guard_ids = {op: n for n, op in enumerate(self.abi.guards)}
         self.status: Buffer | None = None
+        self.strides: list[tuple[tuple[Any, ...], list[Any]]] = []
 
     # -- arguments --------------------------------------------------------------------------------------------------
 
     def _tensor_arg(self, name: str, type: TensorType, align: int, place: str) -> Pointer:
         shape = tuple(self._dim_var(d) for d in type.shape)
-        var = tirx.decl_buffer(shape, storage_dtype(type.dtype), name=name, data_alignment=align)
+        # Variables: TVM's own check refuses the strides that NumPy gives arrays without elements.
+        strides = [tirx.Var(f"{name}_stride{a}", "int64") for a in range(len(shape))]
+        var = tirx.decl_buffer(shape, storage_dtype(type.dtype), name=name, strides=strides, data_alignment=align)
         self.args.append(var)
+        self.strides.append((shape, strides))
         return self._flat(var.data, type.dtype, type.size, place)
 
     def _dim_var(self, d: DimLike) -> Any:
@@ -149,7 +154,21 @@ class HostEmitter(Emitter):
             self.add(self.status.store(i64(i + 1), w))
         self.add(tirx.Return(tirx.const(code, "int32")))
 
+    def _check_strides(self) -> None:
+        """Refuse tensors that are not C-contiguous; axes of one element, and tensors of none, have any strides."""
+        for number, (shape, strides) in enumerate(self.strides):
+            bad: Any = None
+            dense: Any = i64(1)
+            for d, stride in reversed(list(zip(shape, strides, strict=True))):
+                wrong = tirx.And(tirx.GT(d, i64(1)), tirx.NE(stride, dense))
+                bad = wrong if bad is None else tirx.Or(bad, wrong)
+                dense = mul(dense, d)
+            if bad is not None:
+                bad = tirx.And(bad, tirx.GT(dense, ZERO))
+                self.when(bad, lambda n=number: self.fail(codes.NOT_CONTIGUOUS, i64(n)))  # type: ignore[misc]
+
     def _prologue(self) -> None:
+        self._check_strides()
         for s in self.func.states:
             if s.value in self.host:
                 self.scalars[s.value] = self.bind(self.pointers[s.value].buffer.load(ZERO), "state")

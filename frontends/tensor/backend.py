@@ -31,12 +31,18 @@ class Native:
         states = {s.name: c for s, c in zip(planned.states, containers, strict=True)}
         self.compiled = compile_func(planned, target, states)
         self._run = self.compiled.executable
-        self._scalars = [i for i, p in enumerate(func.params) if p.ndim == 0]
+        self._scalars = [i for i, p in enumerate(func.params) if not p.ndim]
+        self._tensors = [i for i, p in enumerate(func.params) if p.ndim]
+        self._bools = [i for i in self._tensors if func.params[i].dtype == "bool"]
 
     def __call__(self, *arrays: Array) -> list[Array]:
-        args: list[Any] = [
-            a if a.flags.c_contiguous or not a.ndim else np.ascontiguousarray(a) for a in arrays
-        ]
+        args: list[Any] = list(arrays)
+        for i in self._tensors:
+            # Not contiguous, not aligned, or read-only, which DLPack does not export.
+            if not arrays[i].flags.carray:
+                args[i] = arrays[i].copy()
+        for i in self._bools:
+            args[i] = args[i].view(np.int8)
         for i in self._scalars:
             args[i] = args[i].item()
         try:
