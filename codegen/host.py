@@ -190,6 +190,9 @@ class HostEmitter(Emitter):
             bad = tirx.Or(tirx.LT(i, -n), tirx.GE(i, n))
             self.when(bad, lambda: self.fail(codes.BAD_INDEX, i64(number), i, n))
             out = tirx.Select(tirx.LT(i, ZERO), i + n, i)
+        elif op.name == "reshape":  # an element of an integer argument
+            element = self.pointer(op.operands[0])
+            out = element.buffer.load(element.offset)
         elif op.name == "assume":
             out, value = self.scalars[op.operands[0]], i64(op.attrs["value"])
             number = self.guard_ids[op]

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.opdef import has_trait
-from arignote.ir.types import is_float
+from arignote.ir.types import is_float, is_integer
 
 
 def host_scalars(func: Func) -> set[Value]:
     """0-d values known on the host before any kernel runs.
 
     These are scalar parameters, integer scalars of the state (counters and indices live on the host, as Theano has
-    it), constants, dimensions, and what elementwise ops make of them.
+    it), elements of integer arguments (`x.reshape(sizes)`), constants, dimensions, and what elementwise ops make of
+    them.
     """
     host = {p for p in func.params if p.ndim == 0}
     host.update(s.value for s in func.states if s.value.ndim == 0 and not is_float(s.value.dtype))
+    arguments = {p for p in func.params if p.ndim and is_integer(p.dtype)}
     for op in func.ops:
         if (
             op.name == "dim"
             or (op.name == "const" and op.result.ndim == 0)
+            or (op.name == "reshape" and op.result.ndim == 0 and _is_element(op.operands[0], arguments, host))
             or (
                 all(r.ndim == 0 for r in op.results)
                 and (has_trait(op.name, "elementwise") or has_trait(op.name, "host"))
@@ -27,6 +30,16 @@ def host_scalars(func: Func) -> set[Value]:
         ):
             host.update(op.results)
     return host
+
+
+def _is_element(value: Value, arguments: set[Value], host: set[Value]) -> bool:
+    """Whether `value` is a part of an argument at a place that the host knows."""
+    while value not in arguments:
+        op = value.owner
+        if op is None or not is_contiguous_view(op) or not all(v in host for v in op.operands[1:]):
+            return False
+        value = op.operands[0]
+    return True
 
 
 def is_contiguous_view(op: Op) -> bool:

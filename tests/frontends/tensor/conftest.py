@@ -35,7 +35,7 @@ def interpreted() -> Iterator[None]:
     set_backend(before)
 
 
-@pytest.fixture(params=["reference", "optimised"])  # and "native"
+@pytest.fixture(params=["reference", "optimised", "native"])
 def mode(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each way to run a function: as recorded; specialised and optimised; as machine code."""
     if request.param == "reference":
