@@ -186,9 +186,9 @@ def _exp_pair(t: Expr, e: Expr, dtype: str) -> Expr:
     magic, one = const(f.magic, dtype), const(1.0, dtype)
 
     def scaled(k: Expr, r: Expr, low: Expr) -> Expr:
-        return let(k >> const(1, i), i, lambda k1: (
-            (one + (em1(r, dtype) + low * (one + r)))
-            * pow2(k1, dtype) * pow2(k - k1, dtype)))  # fmt: skip
+        return let(k >> const(1, i), i, lambda k1: let(em1(r, dtype), dtype, lambda q: (
+            (one + (q + low * (one + q)))
+            * pow2(k1, dtype) * pow2(k - k1, dtype))))  # fmt: skip
 
     def reduced(k: Expr, kf: Expr) -> Expr:
         return let(t - kf * const(f.ln2_hi, dtype), dtype, lambda a: let(

@@ -208,10 +208,27 @@ def _rows(e: KernelEmitter) -> None:
         e.rows.clear()
         e.cache.clear()
         for level in range(passes.count):
+            _row_values(e, passes, level, known)
             _one_pass(e, passes, level, known, state, buffers, lanes, unroll)
         _row_outputs(e, passes, known)
 
     e.outer(e.kept, row, threads, prologue)
+
+
+def _row_values(e: KernelEmitter, passes: _Passes, level: int, known: dict[int, Any]) -> None:
+    """What passes read that is one value per row (the logarithm of a sum), once per row and not in the inner loop."""
+    full = e.at({**known, **dict.fromkeys(e.axes, ZERO)})
+    for op in e.region.ops:
+        wanted = e.level[op.results[0]] == level and has_trait(op.name, "elementwise")
+        if wanted and op.results[0] not in passes.full and op.results[0] not in e.rows:
+            _row_value(e, op.result, full)
+
+
+def _row_value(e: KernelEmitter, y: Value, full: Index) -> None:
+    if e.shapes[y] and len(e.shapes[y]) == len(e.kept):
+        e.value(y, tuple(full[a] for a in e.kept))
+    elif len(e.shapes[y]) in (0, len(full)) and all(e.shapes[y][a] == 1 for a in e.axes if e.shapes[y]):
+        e.value(y, e.operand_index(y, y, full) if e.shapes[y] else ())
 
 
 def _row_outputs(e: KernelEmitter, passes: _Passes, known: dict[int, Any]) -> None:
