@@ -30,6 +30,7 @@ from arignote.codegen.target import Target
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic
 from arignote.ir.placement import host_scalars, is_contiguous_view
+from arignote.ir.text import Names
 from arignote.ir.types import Dim, prod_dims
 
 PRELUDE_END = "#define ushort unsigned short\n#endif\n"
@@ -110,6 +111,7 @@ def cuda_text(func: Func, target: Target) -> str:
         UnsupportedError: an op has no CUDA kernel; names it and the user's line.
     """
     host = host_scalars(func)
+    names = Names(func)
     functions: dict[Any, Any] = {}
     steps: list[str] = []
     for op in func.ops:
@@ -118,7 +120,7 @@ def cuda_text(func: Func, target: Target) -> str:
         if op.name == "transfer":
             v = op.operands[0]
             way = "host -> device" if op.attrs["to"] == "cuda" else "device -> host"
-            steps.append(f"transfer {way}: %{v.name or '_'} {v.type}, {_bytes(v)} bytes")
+            steps.append(f"transfer {way}: {names[v]} {v.type}, {_bytes(v)} bytes")
             continue
         name = f"k{len(functions)}_{op.attrs['kind'] if op.name == 'fused' else op.name}"
         if op.name == "fused":
@@ -129,8 +131,8 @@ def cuda_text(func: Func, target: Target) -> str:
         else:
             raise UnsupportedError(Diagnostic(f"{op.name} has no CUDA kernel", loc=op.loc))
         functions[tvm_ir.GlobalVar(name)] = kernel.with_attrs({"global_symbol": name})
-        reads = ", ".join(f"%{v.name or '_'}" for v in op.operands)
-        writes = ", ".join(f"%{r.name or '_'}: {r.type}" for r in op.results)
+        reads = ", ".join(names[v] for v in op.operands)
+        writes = ", ".join(f"{names[r]}: {r.type}" for r in op.results)
         steps.append(f"launch {name}({reads}) -> {writes}")
     lines = [f"// @{func.name}: {len(functions)} kernels, {len(steps) - len(functions)} transfers"]
     lines += ["//   " + step for step in steps]

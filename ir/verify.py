@@ -25,7 +25,7 @@ from arignote.ir.builder import describe, infer_types
 from arignote.ir.core import Attr, Func, Module, Op, Region, Value
 from arignote.ir.diag import Diagnostic, IRError, Loc
 from arignote.ir.literals import KEYWORDS
-from arignote.ir.opdef import OPS, opdef
+from arignote.ir.opdef import OPS, has_trait, opdef
 from arignote.ir.symbols import attr_dims, bound_by, type_problem
 from arignote.ir.text import (
     Line,
@@ -57,8 +57,20 @@ def _optimised(op: Op) -> str | None:
     return None
 
 
-def _any(op: Op) -> str | None:
-    return None
+def _fused(op: Op) -> str | None:
+    """Kernels and routines, views, constants, and scalars of the host."""
+    if op.name in ("fused", "const", "reshape", "slice") or has_trait(op.name, "library"):
+        return None
+    if all(r.ndim == 0 for r in op.results):
+        return None
+    return "is not part of a kernel"
+
+
+def _planned(op: Op) -> str | None:
+    """As `fused`, and every result has its memory."""
+    if len(op.attrs.get("mem", ())) != len(op.results):
+        return "has no memory for each of its results"
+    return _fused(op)
 
 
 #: stage -> why an op is not legal at it, or None. Ops in regions are asked too, but for the inside
@@ -66,8 +78,9 @@ STAGES: dict[str, Callable[[Op], str | None]] = {
     "recorded": _recorded,
     "grad": _recorded,
     "optimised": _optimised,
-    "fused": _any,
-    "planned": _any,
+    "placed": _optimised,
+    "fused": _fused,
+    "planned": _planned,
 }
 
 

@@ -8,7 +8,7 @@ of the reduced shape may. Cheap leaves (constants, `iota`, `broadcast` of a scal
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from arignote.ir.builder import Builder
@@ -245,7 +245,8 @@ class _Fusion:
         done: set[int] = set()
         for start in self.func.ops:
             self._emit_group(self.groups[start], builder, mapping, done)
-        return self.func.with_ops(ops, mapping)
+        fused = self.func.with_ops(ops, mapping)
+        return replace(fused, attrs={**fused.attrs, "stage": "fused"})
 
     def _emit_group(self, group: _Group, builder: Builder, mapping: dict[Value, Value], done: set[int]) -> None:
         stack = [group]

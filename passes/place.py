@@ -52,4 +52,4 @@ class Place(Pass):
                 (v,) = builder.emit("transfer", v, to="cpu", names=[v.name])
             results.append(v)
         placed = replace(func.with_ops(ops, mapping), results=results)
-        return replace(placed, attrs={**func.attrs, "device": self.device})
+        return replace(placed, attrs={**func.attrs, "device": self.device, "stage": "placed"})

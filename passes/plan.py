@@ -237,7 +237,7 @@ class _Planner:
             mapping.update(zip(op.results, new.results, strict=True))
             ops.append(new)
         planned = func.with_ops(ops, mapping)
-        attrs: dict[str, Any] = {**func.attrs, "arena": self.size}
+        attrs: dict[str, Any] = {**func.attrs, "arena": self.size, "stage": "planned"}
         if self.slots:
             attrs["slots"] = tuple(self.slots)
         return replace(planned, attrs=attrs)
