@@ -90,9 +90,7 @@ class Hooks(Protocol):
     def named(self, value: Expr) -> Expr:
         """Emit a statement that computes `value`; its name."""
 
-    def patch(
-        self, far: Expr, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr]
-    ) -> Expr:
+    def patch(self, far: Expr, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr]) -> Expr:
         """`fast`, replaced by `slow(*xs)`, one element at a time, where `far`."""
 
 

@@ -22,7 +22,7 @@ from arignote.codegen.mathcore import (
     where,
     widen,
 )
-from arignote.codegen.mathexp import exp_scaled
+from arignote.codegen.mathexp import em1, exp_scaled
 
 #: erf(x) / x - 1 in x**2, |x| < 1.
 _NEAR = {
@@ -67,10 +67,9 @@ def _tail(a: Expr, dtype: str) -> Expr:
 
     def gauss(x: Expr, h: Expr) -> Expr:
         """exp(-x**2) from h, x without its low bits, whose square is exact."""
-        d = (x - h) * (x + h)
+        d = (h - x) * (x + h)
         e = exp_scaled(-(h * h), dtype, upper=False)
-        return let(d, dtype, lambda d: let(
-            e, dtype, lambda e: e - e * (d - const(0.5, dtype) * d * d)))  # fmt: skip
+        return let(d, dtype, lambda d: let(e, dtype, lambda e: e + e * em1(d, dtype)))
 
     def run(x: Expr) -> Expr:
         high = tirx.reinterpret(dtype, tirx.reinterpret(i, x) & cut)

@@ -128,8 +128,9 @@ def _cos_kernel(r: Expr, y: Expr, dtype: str) -> Expr:
     return let(r * r, dtype, run)
 
 
-def _periodic(x: Expr, dtype: str, name: str, value: Callable[[Expr, Expr, Expr], Expr]) -> Expr:
+def _periodic(x: Expr, dtype: str, name: str, value: Body) -> Expr:
     """``value(k, sin, cos)`` of the reduced angle; libm's ``name`` out of reach."""
+    zero = const(0.0, dtype)
 
     def pair(k: Expr, r: Expr, y: Expr) -> Expr:
         return let(_sin_kernel(r, y, dtype), dtype, lambda s: let(
@@ -138,6 +139,8 @@ def _periodic(x: Expr, dtype: str, name: str, value: Callable[[Expr, Expr, Expr]
     def run(v: Expr) -> Expr:
         far = absolute(v, dtype) > const(_tables(dtype).reach, dtype)
         fast = _quadrant(v, dtype, pair)
+        if name != "cos":  # the reduction loses the sign of zero
+            fast = where(tirx.EQ(v, zero), v, fast)
         return patched(far, fast, dtype, lambda w: libm(name, split_dtype(dtype)[0], w), v)
 
     return let(x, dtype, run)

@@ -11,8 +11,8 @@ from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi, abi_of
 from arignote.codegen.artifact import compile_cpu
 from arignote.codegen.artifact import cpu_target as llvm_target
-from arignote.codegen.emit import Emitter, i64, pointer_var, private_function
 from arignote.codegen.emit import Buffer as FlatBuffer
+from arignote.codegen.emit import Emitter, i64, pointer_var, private_function
 from arignote.codegen.host import HostEmitter
 from arignote.codegen.loader import openblas
 from arignote.codegen.memory import aligned_empty, aligned_zeros, compact
@@ -55,9 +55,7 @@ def stored(x: Array) -> Array:
 class Compiled:
     """A compiled function. Calling it returns the results and the states afterwards."""
 
-    def __init__(
-        self, func: Func, target: Target | None = None, passes: Pass | Pipeline | None = None
-    ) -> None:
+    def __init__(self, func: Func, target: Target | None = None, passes: Pass | Pipeline | None = None) -> None:
         target = target or one_thread()
         self.func = Plan().run(Fuse().run((passes or LOWER).run(func)))
         self.abi: Abi = abi_of(self.func)
@@ -145,9 +143,7 @@ def elementwise(fn: Callable[..., Any], dtypes: Sequence[str], n: int, lanes: in
     return loop_module(pointers, buffers, e, n, dtypes)
 
 
-def loop_module(
-    pointers: Sequence[Any], buffers: Sequence[Any], e: Emitter, n: int, dtypes: Sequence[str]
-) -> Any:
+def loop_module(pointers: Sequence[Any], buffers: Sequence[Any], e: Emitter, n: int, dtypes: Sequence[str]) -> Any:
     """`main(*arrays)` that runs a private function of pointers."""
     import tvm
     from tvm import ir as tvm_ir

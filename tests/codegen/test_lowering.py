@@ -41,10 +41,12 @@ def check(case: Case, got: Array) -> None:
 
 
 def cases(dtype: str) -> list[Case]:
-    """Every op with every sample in that dtype; samples that have no floats once, with f64."""
+    """Every op with its samples in that dtype, all of them in the first three dtypes; samples that
+    have no floats once, with f64."""
+    count = None if dtype in ("f64", "f32", "i64") else 2
     out: list[Case] = []
     for record in filter(lowered, opchecks.records()):
-        for original, attrs in record.samples():
+        for original, attrs in record.samples()[:count]:
             arrays = tuple(np.asarray(x) for x in original)
             if dtype != "f64" and all(x.dtype != np.float64 for x in arrays):
                 continue
@@ -68,5 +70,5 @@ def run_batch(batch_cases: list[Case]) -> None:
 def test_every_op(dtype: str) -> None:
     every = cases(dtype)
     assert every or not is_float(dtype)
-    for start in range(0, len(every), 80):
-        run_batch(every[start : start + 80])
+    for start in range(0, len(every), 12):
+        run_batch(every[start : start + 12])

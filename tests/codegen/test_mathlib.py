@@ -87,7 +87,7 @@ def test_accuracy(name: str, dtype: str) -> None:
     got = run(name, dtype, xs, 64 // xs[0].itemsize)
     bound = ACCURACY["power" if name == "pow" else name][dtype == "f64"]
     assert ulps(got, want) <= bound
-    np.testing.assert_allclose(run(name, dtype, xs, 1), got, rtol=4 * np.finfo(numpy_dtype).eps)
+    np.testing.assert_allclose(run(name, dtype, xs, 1), got, rtol=float(4 * np.finfo(numpy_dtype).eps))
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
@@ -113,7 +113,7 @@ def test_special_values(name: str, lanes: int, dtype: str) -> None:
             function = binary[name] if name in binary else CASES[name][0]
             want, got = function(a, b), run(name, dtype, [a, b], lanes)
         else:
-            fallback = np.vectorize(getattr(math, name, abs), otypes=[np.float64])
+            fallback: Any = np.vectorize(getattr(math, name, abs), otypes=[np.float64])
             function = CASES[name][0] if name in CASES else fallback
             wide = x.astype(LONG) if name in CASES else x.astype(np.float64)
             want, got = function(wide).astype(numpy_dtype), run(name, dtype, [x], lanes)
