@@ -38,6 +38,8 @@ CASES: dict[str, tuple[Callable[..., Any], list[Ranges]]] = {
     "sinh": (np.sinh, [[(-1, 1), (-80, 80)]]),
     "cosh": (np.cosh, [[(-1, 1), (-80, 80)]]),
     "tanh": (np.tanh, [[(-1, 1), (-20, 20)]]),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), [[(-1, 1), (-80, 30)]]),
+    "softplus": (lambda x: np.logaddexp(x, 0), [[(-1, 1), (-80, 30)]]),
     "arcsinh": (np.arcsinh, [WIDE]),
     "arccosh": (np.arccosh, [[(1, 2), (1, 1e6)]]),
     "arctanh": (np.arctanh, [[(-1, 1), (-0.1, 0.1)]]),
@@ -108,15 +110,15 @@ def test_special_values(name: str, lanes: int, dtype: str) -> None:
         x = np.array(SPECIAL, numpy_dtype)
         binary = {"mod": np.mod, "max": np.maximum, "min": np.minimum,
                   "floordiv": lambda a, b: np.floor(a / b)}  # fmt: skip
-        if name in binary or len(CASES.get(name, (0, [0]))[1]) == 2:
+        if name in binary or (name in CASES and len(CASES[name][1]) == 2):
             a, b = (g.ravel().copy() for g in np.meshgrid(x, x))
-            function = binary[name] if name in binary else CASES[name][0]
+            function: Any = binary[name] if name in binary else CASES[name][0]
             want, got = function(a, b), run(name, dtype, [a, b], lanes)
         else:
             fallback: Any = np.vectorize(getattr(math, name, abs), otypes=[np.float64])
-            function = CASES[name][0] if name in CASES else fallback
+            exact: Any = CASES[name][0] if name in CASES else fallback
             wide = x.astype(LONG) if name in CASES else x.astype(np.float64)
-            want, got = function(wide).astype(numpy_dtype), run(name, dtype, [x], lanes)
+            want, got = exact(wide).astype(numpy_dtype), run(name, dtype, [x], lanes)
     np.testing.assert_allclose(got, want, rtol=1e-5 if dtype == "f32" else 1e-13, atol=1e-43)
     signed = ~np.isnan(want)
     np.testing.assert_array_equal(np.signbit(got[signed]), np.signbit(want[signed]))
