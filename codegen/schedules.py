@@ -13,13 +13,15 @@ from typing import Any
 
 from tvm import tirx
 
-from arignote.codegen.emit import ZERO, Buffer, add, floordiv, i64, is_const, linear_index
+from arignote.codegen.emit import ZERO, Buffer, add, floordiv, i64, is_const, linear_index, mul
 from arignote.codegen.kernels import COSTLY, Kernel, KernelEmitter
 from arignote.codegen.target import Target
 from arignote.ir.core import Op, Value
 from arignote.ir.opdef import has_trait
 
 ROW_BUFFER_BYTES = 64 * 1024
+COLUMN_BLOCK_BYTES = 4096
+ROWS_TOGETHER = 4
 Index = tuple[Any, ...]
 
 
@@ -89,10 +91,12 @@ class _Accumulator:
         return loads if self.reducer.indexed else loads[0]
 
     def store(self, slot: Any, x: Any) -> None:
-        xs = x if self.reducer.indexed else (x,)
-        xs = tuple(self.e.bind(v, "s") for v in xs)
-        for part, v in zip(self.parts, xs, strict=True):
-            self.e.add(part.store(slot, v))
+        if not self.reducer.indexed:
+            self.e.add(self.parts[0].store(slot, x))
+            return
+        value, index = (self.e.bind(v, "s") for v in x)  # both are made of what the stores replace
+        self.e.add(self.parts[0].store(slot, value))
+        self.e.add(self.parts[1].store(slot, index))
 
     def reset(self, width: int) -> None:
         self.each(width, lambda v: self.store(v, self.reducer.init))
@@ -323,42 +327,78 @@ def _split_reduction(e: KernelEmitter, passes: _Passes, lanes: int, unroll: int,
     _row_outputs(e, passes, {})
 
 
+def _block_columns(e: KernelEmitter, lanes: int, threads: int) -> int:
+    """Columns whose accumulators are kept at a time: in registers where rows are short, else as many as make the runs
+    of memory long and still fit the first-level cache, but one block for each thread at least."""
+    extent = e.domain[-1]
+    simple = len(e.region.ops) <= 6
+    if not isinstance(extent, int):
+        return lanes
+    if extent < 8 * lanes or not simple:
+        return lanes * (4 if extent >= 4 * lanes and simple else 1)
+    share = -(-extent // (threads * 4 * lanes)) * 4 * lanes
+    return min(share, COLUMN_BLOCK_BYTES // max(v.type.itemsize for v in e.region.params if v.ndim))
+
+
 def _cols(e: KernelEmitter) -> None:
     reductions = [o for o in e.region.ops if has_trait(o.name, "reduction")]
     last = len(e.domain) - 1
     extent = e.dim(e.domain[-1])
     lanes = e.fit(e.domain[-1])
-    unroll = 4 if is_const(extent) and int(extent.value) >= 4 * lanes and len(e.region.ops) <= 6 else 1
     threads = e.threads()
     every = list(range(len(e.outputs)))
 
+    def over(base: Any, width: int, body: Callable[[Any, Any], None]) -> None:
+        """`body(column, slot)` for columns base .. base + width - 1, by vectors."""
+
+        def vector(start: Any, size: int) -> None:
+            kind = tirx.ForKind.VECTORIZED if size > 1 else tirx.ForKind.SERIAL
+            e.loop(i64(size), lambda v: body(add(add(base, start), v), add(start, v)), kind)
+
+        whole, rest = divmod(width, lanes)
+        if whole <= 4:
+            for i in range(whole):
+                vector(i64(i * lanes), lanes)
+        else:
+            e.loop(i64(whole), lambda i: vector(mul(i, i64(lanes)), lanes))
+        if rest:
+            vector(i64(whole * lanes), rest)
+
     def block(known: dict[int, Any], base: Any, width: int) -> None:
-        """Columns base .. base + width - 1, as vectors of at most `lanes`."""
         accumulators = [(o, _Accumulator(e, o, width)) for o in reductions]
         for _, acc in accumulators:
-            acc.reset(width)
-        starts = range(0, width, lanes)
+            over(ZERO, width, lambda j, slot, a=acc: a.store(slot, a.reducer.init))  # type: ignore[misc]
 
-        def over(start: int, body: Callable[[Any, Any], None]) -> None:
-            size = min(lanes, width - start)
-            kind = tirx.ForKind.VECTORIZED if size > 1 else tirx.ForKind.SERIAL
-            e.loop(i64(size), lambda v: body(add(add(base, i64(start)), v), add(i64(start), v)), kind)
+        def accumulate(rows: list[dict[int, Any]], j: Any, slot: Any) -> None:
+            """Take in the elements of some rows, so that accumulators in memory are written once for all of them."""
+            for number, row in enumerate(rows):
+                e.memos.append({})
+                e.here = idx = e.at({**row, last: j})
+                for o, acc in accumulators:
+                    x = acc.operand(e.value(o.operands[0], idx), idx)
+                    have = acc.load(slot) if number == 0 else partial[o]
+                    partial[o] = e.lowered(lambda a=acc, h=have, x=x: a.reducer.combine(h, x))  # type: ignore[misc]
+                e.memos.pop()
+            for o, acc in accumulators:
+                acc.store(slot, partial[o])
 
-        def accumulate(outer: dict[int, Any], j: Any, slot: Any) -> None:
-            e.memos.append({})
-            idx = e.at({**outer, last: j})
-            e.here = idx
-            terms = [acc.operand(e.value(o.operands[0], idx), idx) for o, acc in accumulators]
-            for (_, acc), x in zip(accumulators, terms, strict=True):
-                acc.combine(slot, x)
-            e.memos.pop()
+        partial: dict[Op, Any] = {}
 
         def nest(axes: tuple[int, ...], outer: dict[int, Any]) -> None:
-            if not axes:
-                for start in starts:
-                    over(start, lambda j, slot: accumulate(outer, j, slot))
-            else:
-                e.loop(e.dim(e.domain[axes[0]]), lambda i: nest(axes[1:], {**outer, axes[0]: i}))
+            n = e.domain[axes[0]]
+            if len(axes) > 1:
+                e.loop(e.dim(n), lambda i: nest(axes[1:], {**outer, axes[0]: i}))
+                return
+
+            def rows(first: Any, count: int) -> None:
+                several = [{**outer, axes[0]: add(first, i64(r))} for r in range(count)]
+                over(base, width, lambda j, slot: accumulate(several, j, slot))
+
+            together = ROWS_TOGETHER if width > 4 * lanes and isinstance(n, int) and n >= ROWS_TOGETHER else 1
+            whole = floordiv(e.dim(n), i64(together))
+            e.loop(whole, lambda i: rows(mul(i, i64(together)), together))
+            if together > 1 and isinstance(n, int) and n % together:
+                rows(i64(n - n % together), n % together)
 
         nest(e.axes, known)
 
@@ -377,19 +417,18 @@ def _cols(e: KernelEmitter) -> None:
             e.rows.clear()
             e.memos.pop()
 
-        for start in starts:
-            over(start, finish)
+        over(base, width, finish)
 
     if e.target.kind == "cuda":
         e.outer(e.kept, lambda known: block(known, known.get(last, ZERO), 1), 1)
         return
-    wide = lanes * unroll
+    wide = _block_columns(e, lanes, threads)
     outer_axes = tuple(a for a in e.kept if a != last)
     outer_tasks = threads if any(e.domain[a] != 1 for a in outer_axes) else 1
 
     def columns(known: dict[int, Any]) -> None:
         whole = floordiv(extent, i64(wide))
-        e.tasks(whole, 1 if outer_tasks > 1 else threads, lambda i: block(known, i * i64(wide), wide))
+        e.tasks(whole, 1 if outer_tasks > 1 else threads, lambda i: block(known, mul(i, i64(wide)), wide))
         if is_const(extent):
             rest = int(extent.value) % wide
             if rest:
