@@ -5,6 +5,7 @@ The schedules in `schedules.py` put loops around it; this file knows shapes, bro
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,8 @@ from arignote.ir.types import DimLike, dim_symbols, prod_dims
 
 Shape = tuple[DimLike, ...]
 COSTLY = frozenset(
-    ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "softplus", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "erf", "erfc", "pow", "div", "sqrt", "mod", "floordiv"]
+    """exp exp2 expm1 log log2 log10 log1p tanh sigmoid softplus sin cos tan arcsin arccos arctan arctan2 sinh cosh
+    arcsinh arccosh arctanh erf erfc pow div sqrt mod floordiv""".split()  # noqa: SIM905  # read as a list of words
 )
 PARALLEL_NS = 15_000.0  # below this estimate a second thread costs more than it brings
 ROW_BUFFER_BYTES = 64 * 1024
@@ -85,7 +87,8 @@ def flattened(op: Op) -> tuple[Shape, tuple[int, ...], dict[Value, Shape]]:
     kept = tuple(a for a in range(n) if a not in axes)
     row, row1 = tuple(domain[a] for a in kept), tuple(1 if a in axes else d for a, d in enumerate(domain))
     trailing = axes == tuple(range(len(kept), n))
-    if not trailing or any(s not in (domain, row, row1, ()) for s in shapes.values()) or (row in (domain, row1) and kept):
+    regular = all(s in (domain, row, row1, ()) for s in shapes.values())
+    if not trailing or not regular or (kept and row in (domain, row1)):
         return domain, axes, shapes
     k, r = prod_dims(row), prod_dims(domain[a] for a in axes)
     if not kept:
@@ -181,7 +184,7 @@ class KernelEmitter(Emitter):
     def _compute(self, v: Value, idx: tuple[Any, ...]) -> Any:
         if v in self.buffers:
             return self.bind(self.buffers[v].load(self.flat(v, idx)), "x")
-        if v in self.cache and self.shapes[v] == self.domain and all(a is b for a, b in zip(idx, self.here, strict=True)):
+        if v in self.cache and len(idx) == len(self.here) and all(map(operator.is_, idx, self.here)):
             return self.bind(self.cache[v].load(self.flat_inner(idx)), "c")
         op = v.owner
         assert op is not None
@@ -192,7 +195,8 @@ class KernelEmitter(Emitter):
         if op.name == "reshape":
             return self.value(op.operands[0], self._row_reshape(op, idx))
         if "elementwise" in record.traits or op.name == "broadcast":
-            xs = [self.value(x, self.operand_index(x, v, idx)) for x in op.operands[: 1 if op.name == "broadcast" else None]]
+            operands = op.operands[:1] if op.name == "broadcast" else op.operands
+            xs = [self.value(x, self.operand_index(x, v, idx)) for x in operands]
             if op.name == "broadcast":
                 return xs[0]
             return self.bind(self.lowered(lambda: lower(K, *xs, **self._attrs(op))), "t")
@@ -344,7 +348,8 @@ class _Read:
 
     def __call__(self, *idx: Any) -> Any:
         at = tuple(i64(i) if isinstance(i, int) else i for i in idx)
-        return self.emitter.value(self.operand, tuple(ZERO if is_const(d, 1) else i for i, d in zip(at, self.shape, strict=True)))
+        at = tuple(ZERO if is_const(d, 1) else i for i, d in zip(at, self.shape, strict=True))
+        return self.emitter.value(self.operand, at)
 
 
 __all__ = ["Kernel", "KernelEmitter", "add", "mul"]

@@ -15,13 +15,15 @@ from arignote.codegen.emit import (
     Emitter,
     Pointer,
     add,
+    floordiv,
     i64,
     is_const,
     linear_index,
     mul,
     pointer_var,
     private_function,
-)  # fmt: skip
+    scalar_var,
+)
 from arignote.codegen.microkernels import Product
 from arignote.codegen.scalar import K
 from arignote.ir.core import Op, Value
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
 
 BLAS_PREFIX = {"f32": "scipy_cblas_s", "f64": "scipy_cblas_d"}
 ROW_MAJOR, NO_TRANS, TRANS = 101, 111, 112
-PARALLEL_FLOPS = 1_500_000.0  # below this a product takes less time than starting the second thread
+PARALLEL_WORK = 1_500_000  # multiplications below which a second thread costs more than it brings
+Operands = tuple[Pointer, Pointer, Pointer]
+Dims = tuple[Any, Any, Any]
+Range = tuple[Any, Any]
 
 
 def _at(p: Pointer, offset: Any) -> Any:
@@ -59,35 +64,44 @@ class _Product:
     def __init__(self, host: HostEmitter, dtype: str, dims: tuple[Any, Any, Any], ta: bool, tb: bool) -> None:
         self.host, self.dtype, self.ta, self.tb = host, dtype, ta, tb
         self.m, self.n, self.k = dims
-        self.lda = self.m if ta else self.k
-        self.ldb = self.k if tb else self.n
+        self.lda = self._leading(self.m if ta else self.k)
+        self.ldb = self._leading(self.k if tb else self.n)
+
+    @staticmethod
+    def _leading(d: Any) -> Any:
+        """A leading dimension, which BLAS wants to be 1 at least."""
+        if is_const(d):
+            return i64(max(1, int(d.value)))
+        return tirx.Select(tirx.GT(d, ZERO), d, i64(1))
 
     def emit(self, a: Pointer, b: Pointer, c: Pointer, alpha: Any, beta: float) -> None:
-        """The calls, in parts for each thread where the product is large."""
+        """The calls, cut into rows for each thread where the product turns out large."""
         threads = self.host.target.threads
-        static = all(is_const(d) for d in (self.m, self.n, self.k))
-        flops = 2.0 * int(self.m.value) * int(self.n.value) * int(self.k.value) if static else float("inf")
-        widest = max(int(self.m.value), int(self.n.value)) if static else 0
-        if threads == 1 or flops < PARALLEL_FLOPS or (static and widest < 32 * threads) or not static:
-            self.part(a, b, c, alpha, beta, ZERO, self.m, ZERO, self.n)
+        everything = (ZERO, self.m), (ZERO, self.n)
+        if threads == 1:
+            self.part(a, b, c, alpha, beta, *everything)
             return
-        by_rows = int(self.m.value) >= int(self.n.value)
-        extent = self.m if by_rows else self.n
-        step = -(-int(extent.value) // (threads * 16)) * 16
+        step = self.host.bind(floordiv(self.m + i64(threads * 16 - 1), i64(threads * 16)) * i64(16), "step")
 
         def part(t: Any) -> None:
-            low = t * i64(step)
-            size = tirx.Select(tirx.LT(low + i64(step), extent), i64(step), extent - low)
-            if by_rows:
-                self.part(a, b, c, alpha, beta, low, size, ZERO, self.n)
-            else:
-                self.part(a, b, c, alpha, beta, ZERO, self.m, low, size)
+            low = mul(t, step)
+            size = tirx.Select(tirx.LT(low + step, self.m), step, self.m - low)
+            self.part(a, b, c, alpha, beta, (low, size), (ZERO, self.n))
 
-        parts = -(-int(extent.value) // step)
-        self.host.loop(i64(parts), part, tirx.ForKind.PARALLEL)
+        work = self.m * self.n * self.k
+        large = tirx.And(tirx.GT(work, i64(PARALLEL_WORK)), tirx.GT(self.m, i64(64 * threads)))
+        self.host.when(
+            large,
+            lambda: self.host.loop(i64(threads), part, tirx.ForKind.PARALLEL),
+            lambda: self.part(a, b, c, alpha, beta, *everything),
+        )
 
-    def part(self, a: Pointer, b: Pointer, c: Pointer, alpha: Any, beta: float, row: Any, m: Any, col: Any, n: Any) -> None:
-        """Rows row .. row+m-1 and columns col .. col+n-1 of C."""
+    def part(
+        self, a: Pointer, b: Pointer, c: Pointer, alpha: Any, beta: float, rows: Range, columns: Range
+    ) -> None:
+        """Some rows and columns of C, each given as the first one and their number."""
+        (row, m), (col, n) = rows, columns
+        ldc = self._leading(self.n)
         scalar = DTYPES[self.dtype]
         prefix = BLAS_PREFIX[self.dtype]
         alpha, beta_ = K.cast(alpha, self.dtype), tirx.const(beta, scalar)
@@ -95,17 +109,17 @@ class _Product:
         pb = _at(b, mul(col, self.ldb if self.tb else i64(1)))
         pc = _at(c, add(mul(row, self.n), col))
         if is_const(self.m, 1):
-            rows, cols = (n, self.k) if self.tb else (self.k, n)
+            shape = (n, self.k) if self.tb else (self.k, n)
             trans = NO_TRANS if self.tb else TRANS
-            self._gemv(prefix, trans, rows, cols, alpha, pb, self.ldb, pa, beta_, pc)
+            self._gemv(prefix, trans, *shape, alpha, pb, self.ldb, pa, beta_, pc)
         elif is_const(self.n, 1):
-            rows, cols = (self.k, m) if self.ta else (m, self.k)
+            shape = (self.k, m) if self.ta else (m, self.k)
             trans = TRANS if self.ta else NO_TRANS
-            self._gemv(prefix, trans, rows, cols, alpha, pa, self.lda, pb, beta_, pc)
+            self._gemv(prefix, trans, *shape, alpha, pa, self.lda, pb, beta_, pc)
         else:
             _extern(
                 self.host, prefix + "gemm", ROW_MAJOR, TRANS if self.ta else NO_TRANS, TRANS if self.tb else NO_TRANS,
-                _i32(m), _i32(n), _i32(self.k), alpha, pa, _i32(self.lda), pb, _i32(self.ldb), beta_, pc, _i32(self.n),
+                _i32(m), _i32(n), _i32(self.k), alpha, pa, _i32(self.lda), pb, _i32(self.ldb), beta_, pc, _i32(ldc),
             )  # fmt: skip
 
     def _gemv(
@@ -117,15 +131,16 @@ class _Product:
         )  # fmt: skip
 
 
-def _plain_product(host: HostEmitter, dtype: str, a: Pointer, b: Pointer, c: Pointer, dims: Any, ta: bool, tb: bool) -> None:
-    """A product of a dtype that BLAS has not: three loops, the innermost over contiguous columns of C."""
-    m, n, k = dims
+def _plain_product(
+    host: HostEmitter, dtype: str, pointers: Operands, dims: Dims, ta: bool, tb: bool, alpha: Any, beta: float
+) -> None:
+    """A product of a dtype that BLAS has not: three loops, the innermost over the terms of an element."""
     inner = Emitter()
-    pointers = [pointer_var(name, dtype) for name in "abc"]
-    ba, bb, bc = (Buffer(name + "_b", dtype, i64(1)) for name in "abc")
-    dim_vars = [tirx.Var(name, "int64") for name in "mnk"]
-    vm, vn, vk = dim_vars
+    variables = [pointer_var(name, dtype) for name in "abc"]
+    ba, bb, bc = buffers = [Buffer(name + "_b", dtype, i64(1)) for name in "abc"]
+    vm, vn, vk = sizes = [tirx.Var(name, "int64") for name in "mnk"]
     wide = "f32" if dtype == "f16" else dtype
+    factor = scalar_var("alpha", wide)
 
     def element(i: Any, j: Any) -> None:
         acc = inner.local("acc", wide, 1)
@@ -140,12 +155,15 @@ def _plain_product(host: HostEmitter, dtype: str, a: Pointer, b: Pointer, c: Poi
                 inner.add(acc.store(ZERO, acc.load(ZERO) + K.cast(x, wide) * K.cast(y, wide)))
 
         inner.loop(vk, term)
-        inner.add(bc.store(i * vn + j, K.cast(acc.load(ZERO), dtype)))
+        out = acc.load(ZERO) if dtype == "bool" else acc.load(ZERO) * factor
+        if beta:
+            out = out + K.const(beta, wide) * K.cast(bc.load(i * vn + j), wide)
+        inner.add(bc.store(i * vn + j, K.cast(out, dtype)))
 
     inner.tasks(vm, host.target.threads, lambda i: inner.loop(vn, lambda j: element(i, j)))
-    buffers = dict(zip(pointers, (ba, bb, bc), strict=True))
-    gv = host.define(f"product{len(host.functions)}", private_function([*pointers, *dim_vars], buffers, inner.stmts))
-    host.invoke(gv, [a.address(), b.address(), c.address(), m, n, k])
+    func = private_function([*variables, *sizes, factor], dict(zip(variables, buffers, strict=True)), inner.stmts)
+    gv = host.define(f"product{len(host.functions)}", func)
+    host.invoke(gv, [*(p.address() for p in pointers), *dims, K.cast(alpha, wide)])
 
 
 def _gemm(host: HostEmitter, op: Op) -> None:
@@ -159,13 +177,13 @@ def _gemm(host: HostEmitter, op: Op) -> None:
     acc, scaled = bool(attrs.get("acc")), bool(attrs.get("scaled"))
     if acc and host.pointer(rest[0]).place != pc.place:
         copy_memory(host, pc, host.pointer(rest[0]), out)
-    if out.dtype not in BLAS_PREFIX:
-        _plain_product(host, out.dtype, pa, pb, pc, (m, n, k), ta, tb)
-        return
     alpha = K.const(attrs.get("alpha", 1.0), out.dtype)
     if scaled:
         alpha = alpha * host.scalar(rest[-1])
     beta = float(attrs.get("beta", 1.0)) if acc else 0.0
+    if out.dtype not in BLAS_PREFIX:
+        _plain_product(host, out.dtype, (pa, pb, pc), (m, n, k), ta, tb, alpha, beta)
+        return
     if all(is_const(d) for d in (m, n, k)):
         product = Product(int(m.value), int(n.value), int(k.value), ta, tb, out.dtype, beta)
         kind = gemm.choose(product, host.target)
@@ -182,17 +200,16 @@ def _batched_dot(host: HostEmitter, op: Op) -> None:
     k = host.dim(a.shape[2])
     pa, pb, pc = host.pointer(a), host.pointer(b), host.pointer(out)
 
+    def at(p: Pointer, offset: Any) -> Pointer:
+        return Pointer(p.buffer, add(p.offset, offset), p.place)
+
     def one(i: Any) -> None:
-        parts = [
-            Pointer(p.buffer, add(p.offset, mul(i, size)), p.place)
-            for p, size in ((pa, mul(m, k)), (pb, mul(k, n)), (pc, mul(m, n)))
-        ]
+        parts = at(pa, mul(i, mul(m, k))), at(pb, mul(i, mul(k, n))), at(pc, mul(i, mul(m, n)))
+        alpha = K.const(1, out.dtype)
         if out.dtype in BLAS_PREFIX:
-            _Product(host, out.dtype, (m, n, k), False, False).part(
-                *parts, K.const(1.0, out.dtype), 0.0, ZERO, m, ZERO, n
-            )
+            _Product(host, out.dtype, (m, n, k), False, False).part(*parts, alpha, 0.0, (ZERO, m), (ZERO, n))
         else:
-            _plain_product(host, out.dtype, *parts, (m, n, k), False, False)
+            _plain_product(host, out.dtype, parts, (m, n, k), False, False, alpha, 0.0)
 
     host.loop(count, one)
 
@@ -266,10 +283,12 @@ def range_check(host: HostEmitter, index: Value, size: Any, number: int) -> None
         inner.when(outside(x), lambda: inner.add(words.store(i64(2), x)))
 
     inner.loop(n, count)
-    inner.when(
-        tirx.GT(bad.load(ZERO), ZERO),
-        lambda: (inner.add(words.store(ZERO, i64(1))), inner.loop(n, find))[-1],
-    )
+
+    def report() -> None:
+        inner.add(words.store(ZERO, i64(1)))
+        inner.loop(n, find)
+
+    inner.when(tirx.GT(bad.load(ZERO), ZERO), report)
     key = f"range {index.dtype}"
     if key not in host.known:
         func = private_function([pointer, n, limit, status], {pointer: buffer, status: words}, inner.stmts)

@@ -85,7 +85,10 @@ def const(value: float | int | bool, dtype: str) -> Expr:
 class Hooks(Protocol):
     """What an emitter does for the functions while it writes statements (`emitting`)."""
 
-    plain_c: bool  # no LLVM intrinsics: the code goes to a C compiler
+    @property
+    def plain_c(self) -> bool:
+        """Whether the code goes to a C compiler, which has no LLVM intrinsics."""
+
 
     def named(self, value: Expr) -> Expr:
         """Emit a statement that computes `value`; its name."""

@@ -28,7 +28,10 @@ from typing import Any
 #: commutative, associative, idempotent   algebra of binary elementwise ops
 #: nan           may make a NaN or infinity out of finite operands
 TRAITS = frozenset(
-    ["elementwise", "index", "reduction", "library", "host", "region", "effect", "commutative", "associative", "idempotent", "nan"]
+    (
+        "elementwise", "index", "reduction", "library", "host", "region", "effect",
+        "commutative", "associative", "idempotent", "nan",
+    )
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
 OPTIONAL = ("fold",)

@@ -132,19 +132,19 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
     chosen: dict[Value, str] = {}
     edges: dict[Op, set[Op]] = {}  # op -> ops that must come before it, besides its operands
     for s in func.states:
-        v = s.update
-        if v is None or v is s.value or v.owner is None or v in results or v in chosen:
+        new = s.update
+        if new is None or new is s.value or new.owner is None or new in results or new in chosen:
             continue
-        op = v.owner
+        op = new.owner
         others = {r for r in readers.get(s.value, set()) if r is not op and not is_contiguous_view(r)}
         reads_itself = any(storage(x, host) is s.value for x in op.operands)
-        if reads_itself and not (s.value in op.operands and _writes_elementwise(op, v, s.value)):
+        if reads_itself and not (s.value in op.operands and _writes_elementwise(op, new, s.value)):
             continue
         if reads_itself and any(storage(x, host) is s.value and x is not s.value for x in op.operands):
             continue
         trial = {**edges, op: edges.get(op, set()) | others}
         if _order(func.ops, trial) is not None:
-            edges, chosen[v] = trial, s.name
+            edges, chosen[new] = trial, s.name
     return chosen
 
 
@@ -254,16 +254,16 @@ class _Planner:
             return final[r]
         for v in op.operands:
             own = self.place.get(v, "")
-            if own.startswith(("arena", "slot")) and last[v] == i and v not in self.place_taken(op):
-                if _writes_elementwise(op, r, v):
-                    self.place[r] = own
-                    self.sizes[r] = self.sizes.pop(v, 0)
-                    del self.place[v]
-                    return own
+            dies = own.startswith(("arena", "slot")) and last[v] == i and v not in self._read_as_views(op)
+            if dies and _writes_elementwise(op, r, v):
+                self.place[r] = own
+                self.sizes[r] = self.sizes.pop(v, 0)
+                del self.place[v]
+                return own
         self.place[r] = self._allocate(r)
         return self.place[r]
 
-    def place_taken(self, op: Op) -> set[Value]:
+    def _read_as_views(self, op: Op) -> set[Value]:
         """Operands that are read through a view as well: these cannot be overwritten."""
         return {storage(v, self.host) for v in op.operands if storage(v, self.host) is not v}
 

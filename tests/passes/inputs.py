@@ -30,10 +30,8 @@ def array_for(v: Value, env: dict[str, int], rng: np.random.Generator, kind: str
         return np.asarray(rng.integers(0, 2, dims), dtype=bool)
     if not is_float(v.dtype):
         return np.asarray(rng.integers(0, 3, dims), dtype=v.type.numpy_dtype)
-    if kind == "positive":
-        out = rng.uniform(0.5, 2, dims)
-    else:
-        out = rng.normal(size=dims) * (1000 if kind == "huge" else 1)
+    scale = 1000 if kind == "huge" else 1
+    out = rng.uniform(0.5, 2, dims) if kind == "positive" else rng.normal(size=dims) * scale
     return np.asarray(out, dtype=v.type.numpy_dtype)
 
 

@@ -11,8 +11,8 @@ from arignote.ir.diag import Loc, TypeInferenceError
 from arignote.ir.interp import run
 from arignote.ir.types import Dim
 from arignote.ir.verify import verify
-from arignote.passes.extents import at_least
 from arignote.passes.dce import Dce
+from arignote.passes.extents import at_least
 from arignote.passes.specialize import Specialize
 from tests.passes.graphs import func_of, var
 
