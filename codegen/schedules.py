@@ -101,6 +101,11 @@ class _Accumulator:
     def reset(self, width: int) -> None:
         self.each(width, lambda v: self.store(v, self.reducer.init))
 
+    def combined(self, have: Any, x: Any) -> Any:
+        """Both as one, named, as the next one will mention it several times."""
+        out = self.e.lowered(lambda: self.reducer.combine(have, x))
+        return tuple(self.e.bind(v, "s") for v in out) if self.reducer.indexed else self.e.bind(out, "s")
+
     def combine(self, slot: Any, x: Any) -> None:
         self.store(slot, self.e.lowered(lambda: self.reducer.combine(self.load(slot), x)))
 
@@ -377,7 +382,7 @@ def _cols(e: KernelEmitter) -> None:
                 for o, acc in accumulators:
                     x = acc.operand(e.value(o.operands[0], idx), idx)
                     have = acc.load(slot) if number == 0 else partial[o]
-                    partial[o] = e.lowered(lambda a=acc, h=have, x=x: a.reducer.combine(h, x))  # type: ignore[misc]
+                    partial[o] = acc.combined(have, x)
                 e.memos.pop()
             for o, acc in accumulators:
                 acc.store(slot, partial[o])
