@@ -16,7 +16,7 @@ import numpy as np
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry)
 from arignote.ir.core import Func, Op, Region, Value, toposort
 from arignote.ir.diag import Diagnostic, IRError
-from arignote.ir.opdef import opdef
+from arignote.ir.opdef import opdef, semantic
 from arignote.ir.symbols import Symbols, subs_attr
 from arignote.ir.text import Names, op_line, short_array_text
 from arignote.ir.types import FROM_NUMPY, TensorType
@@ -161,7 +161,7 @@ class _Machine:
     def op(self, op: Op, arrays: list[Array], symbols: Symbols) -> tuple[Array, ...]:
         """Evaluate one op and check what it gives; symbols that its results bind are learnt."""
         record = opdef(op.name)
-        attrs = {k: subs_attr(v, symbols.values) for k, v in op.attrs.items()}
+        attrs = {k: subs_attr(v, symbols.values) for k, v in semantic(op.attrs).items()}
         if "elementwise" in record.traits:
             self.check_broadcast(op, arrays)
         if "region" in record.traits:

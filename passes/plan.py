@@ -39,6 +39,7 @@ class Plan(Pass):
             return func
         func = _with_copies(func)
         in_place = _in_place_updates(func)
+        func = _with_final_copies(func, in_place)
         func = _reordered(func, in_place)
         return _Planner(func, in_place).result()
 
@@ -177,6 +178,19 @@ def _order(ops: list[Op], before: dict[Op, set[Op]]) -> list[Op] | None:
                 if n not in done:
                     stack.append((n, False))
     return order
+
+
+def _with_final_copies(func: Func, in_place: dict[Value, str]) -> Func:
+    """Copy to its shared variable every update that is computed elsewhere; the copies enter `in_place`."""
+    ops = list(func.ops)
+    states = []
+    for s in func.states:
+        if s.update is not None and s.update is not s.value and in_place.get(s.update) != s.name:
+            s = replace(s, update=_copy(Builder(ops), s.update))
+            assert s.update is not None
+            in_place[s.update] = s.name
+        states.append(s)
+    return replace(func, ops=ops, states=states)
 
 
 def _reordered(func: Func, in_place: dict[Value, str]) -> Func:
