@@ -19,15 +19,36 @@ if TYPE_CHECKING:
     from arignote import ir as ir
     from arignote import passes as passes
     from arignote import tensor as tensor
+    from arignote.frontends.tensor import In as In
+    from arignote.frontends.tensor import Mode as Mode
+    from arignote.frontends.tensor import Out as Out
+    from arignote.frontends.tensor import Param as Param
     from arignote.frontends.tensor import config as config
+    from arignote.frontends.tensor import debugprint as debugprint
     from arignote.frontends.tensor import function as function
     from arignote.frontends.tensor import grad as grad
+    from arignote.frontends.tensor import pp as pp
     from arignote.frontends.tensor import shared as shared
 
 _SUBMODULES = ("ir", "passes", "tensor")
-_TENSOR_NAMES = ("config", "function", "grad", "shared")
+_TENSOR_NAMES = ("In", "Mode", "Out", "Param", "config", "debugprint", "function", "grad", "pp", "shared")
 
-__all__ = ["__version__", "config", "function", "grad", "ir", "passes", "shared", "tensor"]
+__all__ = [
+    "In",
+    "Mode",
+    "Out",
+    "Param",
+    "__version__",
+    "config",
+    "debugprint",
+    "function",
+    "grad",
+    "ir",
+    "passes",
+    "pp",
+    "shared",
+    "tensor",
+]
 
 
 def __getattr__(name: str) -> object:
