@@ -12,7 +12,7 @@ from pathlib import Path
 from arignote.codegen import cache
 from arignote.codegen.abi import abi_of
 from arignote.codegen.executable import Container, Executable
-from arignote.codegen.loader import VERSIONS, check_versions, load_object
+from arignote.codegen.loader import VERSIONS, check_versions, ffi, load_object
 from arignote.codegen.target import Target
 from arignote.ir.canonical import structural_hash
 from arignote.ir.core import Func
@@ -43,6 +43,7 @@ def cache_key(func: Func, target: Target) -> str:
 
 def build_object(func: Func, target: Target) -> bytes:
     """Compile to an object file in memory. Imports TVM's compiler."""
+    ffi()  # before TVM imports it
     from arignote.codegen.artifact import compile_cpu, cpu_target, object_bytes
     from arignote.codegen.host import HostEmitter
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi
+from arignote.codegen.loader import ffi
 from arignote.codegen.memory import aligned_empty, aligned_zeros
 from arignote.ir.diag import IRError
 from arignote.ir.types import Dim, DimLike, subs_dim
@@ -41,9 +42,7 @@ class Executable:
     """
 
     def __init__(self, main: Callable[..., int], abi: Abi, containers: Mapping[str, Container]) -> None:
-        import tvm_ffi
-
-        self._wrap = tvm_ffi.from_dlpack
+        self._wrap = ffi().from_dlpack
         self._main = main
         self.abi = abi
         self._containers = [containers[name] for name, _ in abi.states]

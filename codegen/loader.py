@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import importlib.metadata
 import importlib.util
 import os
 import struct
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,13 +85,31 @@ def openblas() -> ctypes.CDLL:
 
 
 @functools.cache
+def ffi() -> Any:
+    """The module `tvm_ffi`, imported without PyTorch.
+
+    Where PyTorch is installed, tvm_ffi imports it (a second) to exchange tensors with it, which we do not do. A module
+    that is None cannot be imported; one that is loaded already is left alone.
+    """
+    os.environ.setdefault("TVM_FFI_DISABLE_TORCH_C_DLPACK", "1")
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("tvm_ffi")
+    finally:
+        if hidden:
+            del sys.modules["torch"]
+
+
+@functools.cache
 def _session() -> Any:
     check_versions()
     from arignote.codegen.target import default_threads
 
     # Read once by TVM's thread pool when it starts.
     os.environ.setdefault("TVM_NUM_THREADS", str(default_threads()))
-    import tvm_ffi  # noqa: F401  # loads the library that the runtime needs
+    ffi()  # also loads the library that the runtime needs
 
     _open(_package_folder("tvm") / "lib" / "libtvm_runtime.so", "TVM's runtime")
     openblas()
