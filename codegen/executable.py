@@ -55,6 +55,7 @@ class Executable:
             self._constants.append(self._wrap(array))
         self._status_array = aligned_zeros(codes.STATUS_WORDS, np.int64)
         self._status = self._wrap(self._status_array)
+        self._tail: tuple[Any, ...] = ()  # what follows the results in every call
         self._grow(max(abi.arena, 1))
         self._makers: list[tuple[tuple[int, ...], np.dtype[Any]]] | None = None
         if all(t.static for t in abi.results):
@@ -67,6 +68,10 @@ class Executable:
 
     def _grow(self, nbytes: int) -> None:
         self._arena = self._wrap(aligned_empty(nbytes, np.int8))
+        self._join()
+
+    def _join(self) -> None:
+        self._tail = (*self._state, *self._constants, self._arena, self._status)
 
     def __call__(self, *args: Any) -> list[np.ndarray[Any, Any]]:
         """Run. Returns one array per result; shared variables have their new values afterwards.
@@ -79,12 +84,13 @@ class Executable:
             if container.array is not self._arrays[i]:
                 self._arrays[i] = container.array
                 self._state[i] = self._wrap(_bytes_of(container.array))
+                self._join()
         while True:
             if self._makers is not None:
                 results = [np.empty(shape, dtype) for shape, dtype in self._makers]
             else:
                 results = self._allocate(args)
-            code = self._main(*args, *results, *self._state, *self._constants, self._arena, self._status)
+            code = self._main(*args, *results, *self._tail)
             if code == codes.OK:
                 break
             self._handle(code)
