@@ -12,7 +12,7 @@ from pathlib import Path
 from arignote.codegen import cache
 from arignote.codegen.abi import abi_of
 from arignote.codegen.executable import Container, Executable
-from arignote.codegen.loader import VERSIONS, check_versions, ffi, load_object
+from arignote.codegen.loader import VERSIONS, EnvironmentProblem, check_versions, ffi, load_object
 from arignote.codegen.target import Target
 from arignote.ir.canonical import structural_hash
 from arignote.ir.core import Func
@@ -55,9 +55,14 @@ def compile_func(func: Func, target: Target, containers: Mapping[str, Container]
     """Compile a planned function for this machine's processor and bind it to its shared variables.
 
     Raises:
-        EnvironmentProblem: TVM or OpenBLAS is missing or of a wrong version.
+        EnvironmentProblem: TVM or OpenBLAS is missing or of a wrong version; or the target is not a CPU.
         UnsupportedError: the function holds something that cannot be lowered; names the op and the user's line.
     """
+    if target.kind != "cpu":
+        raise EnvironmentProblem(
+            f"functions do not run on {target.kind} yet: set config.device to cpu. "
+            "`arignote dump NAME --stage cuda` shows the code for the device."
+        )
     check_versions()
     data, cached = cache.fetch(cache_key(func, target), lambda: build_object(func, target))
     return Compiled(Executable(load_object(data), abi_of(func), containers), cached)

@@ -16,7 +16,7 @@ import pytest
 
 from arignote.codegen import loader
 from arignote.codegen.compile import build_object, compile_func
-from arignote.codegen.target import cpu_target
+from arignote.codegen.target import cpu_target, make_target
 from arignote.ir.core import Func
 from arignote.ir.parse import parse_module
 from arignote.passes.fuse import Fuse
@@ -67,6 +67,11 @@ def test_a_missing_package_is_named(pretend: Callable[[str, str | None], None]) 
     pretend("apache-tvm", None)
     with pytest.raises(loader.EnvironmentProblem, match="apache-tvm is not installed"):
         loader.check_versions()
+
+
+def test_devices_that_nothing_runs_on_are_refused() -> None:
+    with pytest.raises(loader.EnvironmentProblem, match="do not run on cuda yet: set config.device to cpu"):
+        compile_func(planned(DOUBLE), make_target("cuda"), {})
 
 
 def test_objects_that_are_none() -> None:
