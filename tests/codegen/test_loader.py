@@ -70,7 +70,7 @@ def test_a_missing_package_is_named(pretend: Callable[[str, str | None], None]) 
 
 
 def test_devices_that_nothing_runs_on_are_refused() -> None:
-    with pytest.raises(loader.EnvironmentProblem, match="do not run on cuda yet: set config.device to cpu"):
+    with pytest.raises(loader.EnvironmentProblem, match=r"do not run on cuda yet: set config\.device to cpu"):
         compile_func(planned(DOUBLE), make_target("cuda"), {})
 
 
