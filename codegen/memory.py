@@ -41,14 +41,3 @@ def aligned_zeros(
 def is_aligned(array: NDArray[Any], alignment: int = ALIGNMENT) -> bool:
     """Whether the array's data pointer is a multiple of ``alignment``."""
     return bool(array.__array_interface__["data"][0] % alignment == 0)
-
-
-def compact(array: NDArray[Any]) -> NDArray[Any]:
-    """The array with the strides of C order, which compiled code checks: NumPy gives an empty array
-    the strides 0. Arrays with elements are returned as they are."""
-    if array.size:
-        return array
-    strides = [array.itemsize] * array.ndim
-    for axis in range(array.ndim - 2, -1, -1):
-        strides[axis] = strides[axis + 1] * array.shape[axis + 1]
-    return np.lib.stride_tricks.as_strided(array, array.shape, strides)

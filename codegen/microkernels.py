@@ -7,6 +7,7 @@ the vectors run along the long side of a thin C = A^T.B.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +98,7 @@ class Vectors:
         return out
 
 
-class ProductKernel:
+class ProductKernel(ABC):
     """A function of the pointers a, b, c and the scalar alpha."""
 
     def __init__(self, p: Product, target: Target) -> None:
@@ -116,8 +117,9 @@ class ProductKernel:
         buffers = dict(zip(self.pointers.values(), (self.a, self.b, self.c), strict=True))
         return private_function([*self.pointers.values(), self.alpha], buffers, self.e.stmts)
 
+    @abstractmethod
     def body(self) -> None:
-        raise NotImplementedError
+        """Emit the loops."""
 
     def accumulator(self, lanes: int) -> Vectors:
         acc = Vectors(self.e, self.p.dtype, 1, lanes)

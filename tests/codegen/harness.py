@@ -15,7 +15,7 @@ from arignote.codegen.emit import Buffer as FlatBuffer
 from arignote.codegen.emit import Emitter, i64, pointer_var, private_function
 from arignote.codegen.host import HostEmitter
 from arignote.codegen.loader import openblas
-from arignote.codegen.memory import aligned_empty, aligned_zeros, compact
+from arignote.codegen.memory import aligned_empty, aligned_zeros
 from arignote.codegen.target import Target, cpu_target
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Value
@@ -49,7 +49,7 @@ def aligned(x: Array) -> Array:
 
 def stored(x: Array) -> Array:
     """`x` as the compiled code takes it: bools as bytes, empty arrays with strides of C order."""
-    return compact(x.view(np.int8) if x.dtype == np.bool_ else x)
+    return x.view(np.int8) if x.dtype == np.bool_ else x
 
 
 class Compiled:
