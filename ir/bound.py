@@ -11,6 +11,7 @@ BOUND: dict[str, tuple[tuple[str, str], ...]] = {
     "broadcast": (("shape", "bound"),),
     "reshape": (("shape", "bound"),),
     "iota": (("shape", "bound"),),
+    "random_bits": (("shape", "bound"),),
     "slice": (("start", "bound_start"), ("size", "bound_size")),
     "update_slice": (("start", "bound_start"), ("size", "bound_size")),
 }

@@ -20,6 +20,7 @@ from typing import Any
 #: Facts about ops that passes and the code generator rely on:
 #: elementwise   result[i] depends on operand[i] only, operands broadcast; `lower(k, *scalars, **attrs)`: the scalar
 #: index         result[i] reads operands at computed places; `lower(k, idx, *reads, **attrs)` gives the scalar at `idx`
+#: position      with index: `idx` is one number, the place in C order, and operands are read whole (random numbers)
 #: reduction     reduces `axes`; `lower(k, dtype, **attrs)` gives a Reducer
 #: library       lowered by a routine of the code generator: `lower` is its name
 #: host          a scalar known on the host without touching tensor data (`dim`)
@@ -29,7 +30,7 @@ from typing import Any
 #: nan           may make a NaN or infinity out of finite operands
 TRAITS = frozenset(
     (
-        "elementwise", "index", "reduction", "library", "host", "region", "effect",
+        "elementwise", "index", "position", "reduction", "library", "host", "region", "effect",
         "commutative", "associative", "idempotent", "nan",
     )
 )

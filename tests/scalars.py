@@ -38,6 +38,10 @@ class Scalars:
 
         return call
 
+    def named(self, x: Any) -> Any:
+        """A value used more than once."""
+        return x
+
     def const(self, value: Any, dtype: str) -> Any:
         """A constant."""
         return np.asarray(value, DTYPES[dtype])[()]
@@ -84,8 +88,9 @@ def run_lower(
                 out[idx] = lower(k, *xs, **attrs)
         elif "index" in record.traits:
             reads = [Read(x) for x in arrays]
-            for idx in places(out.shape):
-                out[idx] = lower(k, idx, *reads, **attrs)
+            for position, idx in enumerate(places(out.shape)):
+                at = (np.int64(position),) if "position" in record.traits else idx
+                out[idx] = lower(k, at, *reads, **attrs)
         else:
             _reduce(lower(k, _dtype(arrays[0]), **attrs), arrays[0], attrs["axes"], out)
     return out
