@@ -37,7 +37,7 @@ from arignote.ir.types import DimLike, dim_symbols, prod_dims
 Shape = tuple[DimLike, ...]
 COSTLY = frozenset(
     """exp exp2 expm1 log log2 log10 log1p tanh sigmoid softplus sin cos tan arcsin arccos arctan arctan2 sinh cosh
-    arcsinh arccosh arctanh erf erfc pow div sqrt mod floordiv""".split()  # noqa: SIM905  # read as a list of words
+    arcsinh arccosh arctanh erf erfc pow div sqrt mod floordiv random_bits""".split()  # noqa: SIM905  # read as a list of words
 )
 PARALLEL_NS = 15_000.0  # below this estimate a second thread costs more than it brings
 ROW_BUFFER_BYTES = 64 * 1024
@@ -64,12 +64,15 @@ def flattened(op: Op) -> tuple[Shape, tuple[int, ...], dict[Value, Shape]]:
     domain = reductions[0].operands[0].shape if reductions else region.yields[0].shape
     shapes = {v: v.shape for v in values}
     indexed = any(has_trait(o.name, "index") and not (o.name == "broadcast" and o.operands[0].ndim == 0)
-                  and o.name != "reshape" for o in region.ops)  # fmt: skip
+                  and o.name != "reshape" and not (has_trait(o.name, "position") and not axes)
+                  for o in region.ops)  # fmt: skip
     n = len(domain)
-    if indexed or n <= 1:
+    whole = {v for o in region.ops if has_trait(o.name, "position") for v in o.operands}
+    in_part = any(v in whole for o in region.ops if not has_trait(o.name, "position") for v in o.operands)
+    if indexed or n <= 1 or in_part:
         return domain, axes, shapes
     if not axes:
-        padded = {v: (1,) * (n - v.ndim) + v.shape for v in values if v.ndim}
+        padded = {v: (1,) * (n - v.ndim) + v.shape for v in values if v.ndim and v not in whole}
         groups = [[0]]
         for a in range(1, n):
             b = a - 1
@@ -81,7 +84,7 @@ def flattened(op: Op) -> tuple[Shape, tuple[int, ...], dict[Value, Shape]]:
                 groups.append([a])
         joined = tuple(prod_dims(domain[a] for a in g) for g in groups)
         shapes = {
-            v: tuple(prod_dims(padded[v][a] for a in g) for g in groups) if v in padded else () for v in values
+            v: tuple(prod_dims(padded[v][a] for a in g) for g in groups) if v in padded else v.shape for v in values
         }
         return joined, axes, shapes
     kept = tuple(a for a in range(n) if a not in axes)
@@ -118,6 +121,7 @@ class KernelEmitter(Emitter):
         self.memos: list[dict[Any, Any]] = [{}]
         self.rows: dict[Value, Any] = {}  # values per row that are known now: reductions
         self.cache: dict[Value, Buffer] = {}  # row buffers
+        self.drawn: dict[Value, Callable[[Any], Any]] = {}  # random words at a position, where they are at hand
         self.level: dict[Value, int] = {}
         for i, p in enumerate(self.region.params):
             if i in by_value:
@@ -184,7 +188,7 @@ class KernelEmitter(Emitter):
     def _compute(self, v: Value, idx: tuple[Any, ...]) -> Any:
         if v in self.buffers:
             return self.bind(self.buffers[v].load(self.flat(v, idx)), "x")
-        if v in self.cache and len(idx) == len(self.here) and all(map(operator.is_, idx, self.here)):
+        if v in self.cache and self._is_here(idx):
             return self.bind(self.cache[v].load(self.flat_inner(idx)), "c")
         op = v.owner
         assert op is not None
@@ -202,10 +206,19 @@ class KernelEmitter(Emitter):
             return self.bind(self.lowered(lambda: lower(K, *xs, **self._attrs(op))), "t")
         if "index" in record.traits:
             reads = [_Read(self, x) for x in op.operands]
-            return self.bind(self.lowered(lambda: lower(K, idx, *reads, **self._attrs(op))), "r")
+            at = idx
+            if "position" in record.traits:
+                at = (self.flat(v, idx),)
+                if v in self.drawn and self._is_here(idx):
+                    return self.bind(self.drawn[v](*at), "r")
+            return self.bind(self.lowered(lambda: lower(K, at, *reads, **self._attrs(op))), "r")
         if "reduction" in record.traits and not op.attrs["axes"]:  # over no axes: the operand, or the only position
             return K.const(0, "i64") if op.name.startswith("arg") else self.value(op.operands[0], idx)
         raise AssertionError(f"{op.name} is not a scalar op")
+
+    def _is_here(self, idx: tuple[Any, ...]) -> bool:
+        """Whether `idx` is the element that the loops are at."""
+        return len(idx) == len(self.here) and all(map(operator.is_, idx, self.here))
 
     def _attrs(self, op: Op) -> dict[str, Any]:
         """Attributes with dimensions as expressions where they are symbolic."""

@@ -120,6 +120,11 @@ def let(value: Expr, dtype: str, body: Callable[[Expr], Expr]) -> Expr:
     return tirx.Let(v, value, body(v))
 
 
+def named(value: Expr) -> Expr:
+    """``value`` as a variable, where an emitter writes statements."""
+    return _hooks[-1].named(value) if _hooks else value
+
+
 def patched(far: Expr, fast: Expr, dtype: str, slow: Callable[..., Expr], *xs: Expr) -> Expr:
     """``fast``, or the scalar ``slow(*xs)`` for the elements that are ``far``.
 

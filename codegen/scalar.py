@@ -7,7 +7,7 @@ from typing import Any
 
 from tvm import tirx
 
-from arignote.codegen import mathlib
+from arignote.codegen import mathcore, mathlib
 from arignote.ir.types import DTYPES
 
 #: Record name -> function of mathlib where they differ.
@@ -41,6 +41,10 @@ class Scalar:
         if name.startswith(("int", "uint")):
             return tirx.const(int(value), name)
         return mathlib.const(float(value), name)
+
+    def named(self, x: Any) -> Any:
+        """An expression that is used more than once, computed once."""
+        return mathcore.named(x)
 
     def cast(self, x: Any, dtype: str) -> Any:
         """Conversion to an IR dtype; floats to integers truncate; to bool means `!= 0`."""

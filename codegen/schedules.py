@@ -15,6 +15,7 @@ from tvm import tirx
 
 from arignote.codegen.emit import ZERO, Buffer, add, floordiv, i64, is_const, linear_index, mul
 from arignote.codegen.kernels import COSTLY, Kernel, KernelEmitter
+from arignote.codegen.random import in_chunks
 from arignote.codegen.target import Target
 from arignote.ir.core import Op, Value
 from arignote.ir.opdef import has_trait
@@ -45,10 +46,16 @@ def _map(e: KernelEmitter) -> None:
     def inner(known: dict[int, Any], low: Any = ZERO, size: Any = None) -> None:
         def vector(j: Any, slot: Any, width: int) -> None:
             e.memos.append({})
-            store({**known, n - 1: add(low, j)})
+            store({**known, n - 1: j})
             e.memos.pop()
 
-        e.vectors(e.dim(e.domain[-1]) if size is None else size, e.fit(e.domain[-1]), vector)
+        def start(j: Any) -> Any:
+            return linear_index(e.at({**known, n - 1: j}), [e.dim(d) for d in e.domain])
+
+        def run(first: Any, count: Any) -> None:
+            e.vectors(count, e.fit(e.domain[-1]), lambda j, slot, width: vector(add(first, j), slot, width))
+
+        in_chunks(e, start, low, e.dim(e.domain[-1]) if size is None else size, run)
 
     if n == 0 or e.target.kind == "cuda":
         e.outer(tuple(range(n)), store, 1)

@@ -32,6 +32,11 @@ def draw(state: np.ndarray, count: int, part: int = 0) -> np.ndarray:
     return out
 
 
+def moved(state: np.ndarray, low: int, high: int = 0) -> np.ndarray:
+    out: np.ndarray = state + np.array([0, low, high])
+    return out
+
+
 @pytest.mark.parametrize(("counter", "key", "result"), KNOWN)
 def test_known_answers(counter: str, key: str, result: str) -> None:
     out = draw(state_of(words(counter), words(key)), 64)
@@ -43,8 +48,8 @@ def test_lanes_are_consecutive_blocks() -> None:
     state = np.array([7, 100, 3])
     whole = draw(state, 256)
     for lane in (1, 5, 15):
-        np.testing.assert_array_equal(draw(state + [0, lane, 0], 64)[::16], whole[lane:64:16])
-    np.testing.assert_array_equal(draw(state + [0, 16, 0], 192), whole[64:])
+        np.testing.assert_array_equal(draw(moved(state, lane), 64)[::16], whole[lane:64:16])
+    np.testing.assert_array_equal(draw(moved(state, 16), 192), whole[64:])
 
 
 def test_a_draw_is_a_prefix_of_a_longer_one_whatever_its_shape() -> None:
@@ -59,12 +64,12 @@ def test_a_draw_is_a_prefix_of_a_longer_one_whatever_its_shape() -> None:
 def test_the_counter_advances_by_what_was_drawn() -> None:
     assert [blocks(n) for n in (0, 1, 64, 65, 129)] == [0, 16, 16, 32, 48]
     state = np.array([1, 2, 3])
-    np.testing.assert_array_equal(draw(state + [0, blocks(128), 0], 10), draw(state, 138)[128:])
+    np.testing.assert_array_equal(draw(moved(state, blocks(128)), 10), draw(state, 138)[128:])
 
 
 def test_parts_are_other_counters() -> None:
     state = np.array([1, 2, 3])
-    np.testing.assert_array_equal(draw(state, 64, part=5), draw(state + [0, 0, 5 << 32], 64))
+    np.testing.assert_array_equal(draw(state, 64, part=5), draw(moved(state, 0, 5 << 32), 64))
     assert not np.intersect1d(draw(state, 64), draw(state, 64, part=1)).size
 
 
