@@ -70,25 +70,35 @@ def describe(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -
     return f"{record.name}({types}) {dict(attrs)}"
 
 
+def several(x: Any) -> tuple[Any, ...]:
+    """What a record says of one result or of several, as a tuple."""
+    return x if isinstance(x, tuple) else (x,)
+
+
 # ---------------------------------------------------------------- types
 def check_types(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> Array:
-    """`infer` says what `eval` returns, and `eval` leaves its arguments alone."""
+    """`infer` says what `eval` returns, and `eval` leaves its arguments alone. Returns the (first)
+    result."""
     call = describe(record, arrays, attrs)
     before = [x.copy() for x in arrays]
-    out = record.eval(*arrays, **attrs)
-    assert isinstance(out, np.ndarray), f"{call}: eval returned {type(out).__name__}"
-    inferred = record.infer(*map(type_of, arrays), **attrs)
-    assert type_of(out) == inferred, f"{call}: inferred {inferred}, evaluated to {type_of(out)}"
+    outs = several(record.eval(*arrays, **attrs))
+    for out in outs:
+        assert isinstance(out, np.ndarray), f"{call}: eval returned {type(out).__name__}"
+    inferred = several(record.infer(*map(type_of, arrays), **attrs))
+    found = tuple(map(type_of, outs))
+    assert found == inferred, (
+        f"{call}: inferred {', '.join(map(str, inferred))}, evaluated to {', '.join(map(str, found))}"
+    )
     for i, (old, new) in enumerate(zip(before, arrays, strict=True)):
         assert old.tobytes() == new.tobytes(), f"{call}: eval changed operand {i}"
-    return out
+    return outs[0]
 
 
 def check_symbolic(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> None:
     """With symbols for sizes, in all operands or only some, `infer` says the same thing."""
     call = describe(record, arrays, attrs)
     types = [type_of(x) for x in arrays]
-    expected = record.infer(*types, **attrs)
+    expected = several(record.infer(*types, **attrs))
     own_dims = {k for k in DIM_ATTRS if isinstance(attrs.get(k), tuple)}
     sizes = {d for x in arrays for d in x.shape} | {d for k in own_dims for d in attrs[k]}
     symbol: dict[int, DimLike] = {d: Dim.symbol(f"n{d}") for d in sizes if d != 1}
@@ -104,8 +114,8 @@ def check_symbolic(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, A
             for t, x, m in zip(types, arrays, mask, strict=True)
         ]
         own = {k: symbolic(v) if dims and k in own_dims else v for k, v in attrs.items()}
-        got = record.infer(*some, **own)
-        assert got.subs(env) == expected, f"{call}: {some} {own} gave {got}, not {expected}"
+        got = tuple(t.subs(env) for t in several(record.infer(*some, **own)))
+        assert got == expected, f"{call}: {some} {own} gave {got}, not {expected}"
 
 
 # ---------------------------------------------------------------- evaluation of graphs
@@ -113,19 +123,22 @@ def evaluate(roots: Sequence[Value], env: Mapping[Value, Array]) -> list[Array]:
     """The values of `roots`, by the `eval` of every op on the way."""
     known = dict(env)
     for op in toposort(roots, stop=known):
-        known[op.result] = OPS[op.name].eval(*(known[v] for v in op.operands), **op.attrs)
-        assert type_of(known[op.result]) == op.result.type, f"{op} is {known[op.result]!r}"
+        outs = several(OPS[op.name].eval(*(known[v] for v in op.operands), **op.attrs))
+        for v, out in zip(op.results, outs, strict=True):
+            known[v] = out
+            assert type_of(out) == v.type, f"{op} is {out!r}"
     return [known[v] for v in roots]
 
 
 def pull_back(
-    b: Builder, op: Op, ct: Value, record: OpDef | None = None
+    b: Builder, op: Op, *cts: Value | None, record: OpDef | None = None
 ) -> tuple[Value | None, ...]:
-    """The cotangents of an op's operands, in their shapes."""
+    """The cotangents of an op's operands, in their shapes, from those of its results."""
     record = record or OPS[op.name]
     if record.vjp is None:
         return (None,) * len(op.operands)
-    grads = record.vjp(b, ct, op.result, *op.operands, **op.attrs)
+    ct, result = (cts[0], op.result) if len(op.results) == 1 else (cts, op.results)
+    grads = record.vjp(b, ct, result, *op.operands, **op.attrs)
     assert len(grads) == len(op.operands), f"{op.name}: {len(grads)} cotangents"
     if "elementwise" in record.traits:
         pairs = zip(grads, op.operands, strict=True)
@@ -143,8 +156,9 @@ def derive(b: Builder, seeds: Mapping[Value, Value], wrt: Sequence[Value]) -> li
     for v, ct in seeds.items():
         add(v, ct)
     for op in reversed(toposort(list(seeds), stop=wrt)):
-        if op.result in total:
-            for v, g in zip(op.operands, pull_back(b, op, total[op.result]), strict=True):
+        if any(r in total for r in op.results):
+            cts = [total.get(r) for r in op.results]
+            for v, g in zip(op.operands, pull_back(b, op, *cts), strict=True):
                 if g is not None:
                     add(v, g)
     return [total.get(v) for v in wrt]
@@ -156,6 +170,13 @@ def params(arrays: Sequence[Array]) -> list[Value]:
 
 
 # ---------------------------------------------------------------- gradients
+def cotangents(results: Sequence[Value]) -> list[Value | None]:
+    """A parameter for the cotangent of each result, None where it is no float."""
+    names = ["ct", *(f"ct{i}" for i in range(1, len(results)))]
+    pairs = zip(results, names, strict=True)
+    return [Value(r.type, name) if is_float(r.dtype) else None for r, name in pairs]
+
+
 def _normal(rng: np.random.Generator, x: Array) -> Array:
     return np.asarray(rng.normal(size=x.shape))
 
@@ -177,17 +198,18 @@ def check_vjp(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) 
     operands that are not floats get no gradient."""
     call = describe(record, arrays, attrs)
     rng = np.random.default_rng(1)
-    out = np.asarray(record.eval(*arrays, **attrs))
+    outs = several(record.eval(*arrays, **attrs))
     b, xs = Builder(), params(arrays)
-    result = b.emit(record.name, *xs, **attrs)[0]
-    assert result.owner is not None
-    ct = Value(result.type, "ct")
-    grads = pull_back(b, result.owner, ct, record)
-    if not is_float(result.dtype):
-        assert all(g is None for g in grads), f"{call}: gradients through {result.dtype}"
+    results = b.emit(record.name, *xs, **attrs)
+    assert results[0].owner is not None
+    cts = cotangents(results)
+    grads = pull_back(b, results[0].owner, *cts, record=record)
+    if not any(cts):
+        assert all(g is None for g in grads), f"{call}: gradients through {results[0].dtype}"
         return
-    weight = _normal(rng, out)
-    env = {**dict(zip(xs, arrays, strict=True)), ct: weight.astype(out.dtype)}
+    weights = [_normal(rng, out) for out in outs]
+    env = dict(zip(xs, arrays, strict=True))
+    env |= {ct: w.astype(r.type.numpy_dtype) for ct, w, r in zip(cts, weights, results, strict=True) if ct}
     for i, (x, g) in enumerate(zip(xs, grads, strict=True)):
         if not is_differentiable(x.dtype):
             assert g is None, f"{call}: operand {i} is {x.dtype} and has a gradient"
@@ -197,12 +219,13 @@ def check_vjp(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) 
             continue
         assert g.type == x.type, f"{call}: the gradient of operand {i} is {g.type}"
         value = evaluate([g], env)[0]
-        if x.type.size == 0 or not x.dtype == result.dtype == "f64":
+        if x.type.size == 0 or x.dtype != "f64" or any(ct.dtype != "f64" for ct in cts if ct):
             continue  # nothing to vary, or too coarse for differences
         direction = _normal(rng, arrays[i])
 
         def along(*inputs: Array) -> Any:
-            return np.sum(weight * record.eval(*inputs, **attrs))
+            pairs = zip(cts, weights, several(record.eval(*inputs, **attrs)), strict=True)
+            return sum(np.sum(w * out) for ct, w, out in pairs if ct)
 
         want = _slope(along, arrays, {i: direction})
         got = np.sum(value * direction)
@@ -215,20 +238,21 @@ def check_second_order(record: OpDef, arrays: Sequence[Array], attrs: Mapping[st
     call = describe(record, arrays, attrs)
     rng = np.random.default_rng(2)
     b, xs = Builder(), params(arrays)
-    result = b.emit(record.name, *xs, **attrs)[0]
-    assert result.owner is not None
-    if result.dtype != "f64" or any(is_float(x.dtype) and x.dtype != "f64" for x in xs):
+    results = b.emit(record.name, *xs, **attrs)
+    assert results[0].owner is not None
+    found = cotangents(results)
+    cts = [ct for ct in found if ct]
+    if not cts or any(is_float(v.dtype) and v.dtype != "f64" for v in (*xs, *cts)):
         return  # differences need f64
-    ct = Value(result.type, "ct")
-    grads = [g for g in pull_back(b, result.owner, ct, record) if g is not None]
-    wrt = [*[x for x in xs if is_float(x.dtype)], ct]
-    inputs = [*arrays, _normal(rng, np.zeros(result.shape))]
-    env = dict(zip([*xs, ct], inputs, strict=True))
+    grads = [g for g in pull_back(b, results[0].owner, *found, record=record) if g is not None]
+    wrt = [*[x for x in xs if is_float(x.dtype)], *cts]
+    inputs = [*arrays, *(_normal(rng, np.zeros(ct.shape)) for ct in cts)]
+    env = dict(zip([*xs, *cts], inputs, strict=True))
     weights = [Value(g.type, "w") for g in grads]
     env |= {w: np.asarray(rng.normal(size=w.shape)) for w in weights}
 
     def total(*values: Array) -> Any:
-        point = {**env, **dict(zip([*xs, ct], values, strict=True))}
+        point = {**env, **dict(zip([*xs, *cts], values, strict=True))}
         outs = evaluate(grads, point)
         return sum(float(np.sum(env[w] * o)) for w, o in zip(weights, outs, strict=True))
 
@@ -237,7 +261,7 @@ def check_second_order(record: OpDef, arrays: Sequence[Array], attrs: Mapping[st
         seeds[g] = b.add(seeds[g], w) if g in seeds else w
     seconds = derive(b, seeds, wrt)
     for v, second in zip(wrt, seconds, strict=True):
-        i = [*xs, ct].index(v)
+        i = [*xs, *cts].index(v)
         direction = _normal(rng, inputs[i])
         want = _slope(total, inputs, {i: direction})
         got = 0.0 if second is None else np.sum(evaluate([second], env)[0] * direction)

@@ -114,7 +114,7 @@ def function(build: Callable[[Builder, list[Value]], Sequence[Value]], *types: A
 
 
 def batch(cases: Sequence[tuple[str, Sequence[Array], Mapping[str, Any]]]) -> Func:
-    """One function with a result for each op applied to parameters of its own."""
+    """One function with the results of each op applied to parameters of its own."""
     ops: list[Op] = []
     b = Builder(ops)
     params: list[Value] = []
@@ -122,7 +122,7 @@ def batch(cases: Sequence[tuple[str, Sequence[Array], Mapping[str, Any]]]) -> Fu
     for name, arrays, attrs in cases:
         own = [Value(type_of(x), f"x{len(params) + i}") for i, x in enumerate(arrays)]
         params += own
-        results.append(b.emit(name, *own, **attrs)[0])
+        results += b.emit(name, *own, **attrs)
     return Func("batch", params, [], ops, results)
 
 
