@@ -52,26 +52,28 @@ def philox(counter: list[Array], key: list[Array]) -> list[Array]:
 
 
 def scalar_words(k: Any, key: Any, low: Any, high: Any, part: int, block: Any) -> tuple[Any, Any, Any, Any]:
-    """The four words u32 of a block, in the code generator's scalars; `key`, `low`, `high` and `block` are i64."""
+    """The four words u32 of a block, in the code generator's scalars; `key`, `low`, `high` and `block` are i64.
 
-    def halves(x: Any) -> tuple[Any, Any]:
-        return k.cast(x, "u32"), k.cast(x >> k.const(32, "u64"), "u32")
+    All is done in u64, whose upper halves hold rubbish until a product takes the lower ones: a vector unit then needs
+    neither masks nor shuffles between words of 32 bits and products of 64.
+    """
 
-    def plus(x: Any, y: int) -> Any:
-        return k.cast(k.cast(x, "u64") + k.const(y, "u64"), "u32") if y else x
+    def upper(x: Any) -> Any:
+        return x >> k.const(32, "u64")
 
-    c0, c1 = halves(k.named(k.cast(low, "u64") + k.cast(block, "u64")))
-    c2, c3 = halves(k.cast(high, "u64"))
-    k0, k1 = halves(k.cast(key, "u64"))
-    c3 = plus(c3, part)
+    def product(x: Any, multiplier: int) -> Any:
+        return k.named((x & k.const(0xFFFFFFFF, "u64")) * k.const(multiplier, "u64"))
+
+    c0, c2 = k.named(k.cast(low, "u64") + k.cast(block, "u64")), k.cast(high, "u64")
+    c1, c3 = upper(c0), upper(c2) + k.const(part, "u64")
+    k0 = k.cast(key, "u64")
+    k1 = upper(k0)
     for r in range(ROUNDS):
-        a = k.named(k.cast(c0, "u64") * k.const(MULTIPLIERS[0], "u64"))
-        b = k.named(k.cast(c2, "u64") * k.const(MULTIPLIERS[1], "u64"))
-        (a_low, a_high), (b_low, b_high) = halves(a), halves(b)
-        c0 = k.named(b_high ^ c1 ^ plus(k0, r * WEYL[0] & 0xFFFFFFFF))
-        c2 = k.named(a_high ^ c3 ^ plus(k1, r * WEYL[1] & 0xFFFFFFFF))
-        c1, c3 = b_low, a_low
-    return c0, c1, c2, c3
+        a, b = product(c0, MULTIPLIERS[0]), product(c2, MULTIPLIERS[1])
+        c0 = k.named(upper(b) ^ c1 ^ (k0 + k.const(r * WEYL[0], "u64")))
+        c2 = k.named(upper(a) ^ c3 ^ (k1 + k.const(r * WEYL[1], "u64")))
+        c1, c3 = b, a
+    return tuple(k.cast(c, "u32") for c in (c0, c1, c2, c3))
 
 
 @defop
