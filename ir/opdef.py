@@ -28,10 +28,11 @@ from typing import Any
 #: effect        kept although nothing uses its result
 #: commutative, associative, idempotent   algebra of binary elementwise ops
 #: nan           may make a NaN or infinity out of finite operands
+#: fallible      may refuse values at run time (a singular matrix); never computed into a shared variable
 TRAITS = frozenset(
     (
         "elementwise", "index", "position", "reduction", "library", "host", "region", "effect",
-        "commutative", "associative", "idempotent", "nan",
+        "commutative", "associative", "idempotent", "nan", "fallible",
     )
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")

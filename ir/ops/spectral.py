@@ -1,0 +1,414 @@
+"""Eigenvalues, singular values, QR, and what is made of them: the pseudo-inverse; and the matrix exponential.
+
+A smaller dimension k = min(m, n) that is not known when the op is recorded is bound to a scalar operand, as for
+`broadcast`. Vectors that belong to equal eigenvalues or singular values have no derivative: where values are equal,
+the terms that would be infinite are left out, which is right for whatever does not depend on the choice of vectors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from arignote.ir.builder import Builder
+from arignote.ir.core import Value
+from arignote.ir.diag import IRError, require
+from arignote.ir.opdef import defop
+from arignote.ir.ops.lapack import (
+    check_matrix,
+    infer_square,
+    masked,
+    of_lower,
+    order,
+    positive,
+    regular,
+    row,
+)
+from arignote.ir.ops.linalg import t
+from arignote.ir.ops.rules import Array, Grads, Samples, check_bound
+from arignote.ir.types import DimLike, TensorType, same_dim
+
+Shape = tuple[DimLike, ...]
+Positions = tuple[int, ...]
+Types = TensorType | tuple[TensorType, ...]
+
+
+def smaller(x: TensorType, dims: tuple[TensorType, ...], shape: Shape, bound: Positions) -> DimLike:
+    """(C1), (C2), and (C3): the smaller dimension of a matrix, which `shape` holds."""
+    check_matrix(x)
+    check_bound(dims, len(bound), "dimension (C3)")
+    require(len(shape) == 1, f"shape={shape} is not one dimension (C3)")
+    known = [d for d in x.shape if isinstance(d, int)]
+    fits = len(known) < 2 or same_dim(min(known), shape[0])
+    require(fits, f"the smaller dimension of {x} is not {shape[0]} (C3)")
+    return shape[0]
+
+
+def reciprocal_differences(b: Builder, v: Value) -> Value:
+    """1 / (v[j] - v[i]), and 0 where these are equal."""
+    difference = b.sub(row(b, v), b.reshape(v, shape=(*v.shape, 1)))
+    equal = b.eq(difference, b.like(0, v))
+    safe = b.select(equal, b.like(1, v), difference)
+    return b.select(equal, b.like(0, v), b.div(b.like(1, v), safe))
+
+
+def reciprocal_where(b: Builder, condition: Value, v: Value) -> Value:
+    """1 / v where `condition` holds, else 0."""
+    one = b.like(1, v)
+    return b.select(condition, b.div(one, b.select(condition, v, one)), b.like(0, v))
+
+
+def total(b: Builder, terms: list[Value]) -> Value | None:
+    """The sum of those terms that there are."""
+    out = terms[0] if terms else None
+    for term in terms[1:]:
+        out = b.add(out, term)  # type: ignore[arg-type]
+    return out
+
+
+def rectangles() -> list[tuple[tuple[Any, ...], Shape]]:
+    """Matrices, each with its smaller dimension; the last one bound to an operand."""
+    r = np.random.default_rng(0)
+    tall = np.vstack([regular(3), r.normal(size=(1, 3))])
+    shapes: list[Any] = [((tall,), (3,)), ((regular(2),), (2,)), ((np.zeros((0, 2)),), (0,))]
+    return [*shapes, ((r.normal(size=(1, 1)),), (1,))]
+
+
+# ---------------------------------------------------------------- eigenvalues
+def _eigh(x: Array, vectors: bool = True) -> Any:
+    return tuple(np.linalg.eigh(x)) if vectors else np.linalg.eigvalsh(x)
+
+
+@defop
+class eigh:
+    """eigh(a: F[n,n]) {vectors=true} -> (F[n], F[n,n]) | F[n]: the eigenvalues of a symmetric matrix, ascending, and
+    eigenvectors in columns. Only the lower triangle of `a` is read. Gradient: Giles (2008), section 3.1.
+    (C1) f32 or f64. (C2) a matrix. (C3) square."""
+
+    traits = ("library", "fallible")
+    eval = _eigh
+    lower = "eigh"
+
+    @staticmethod
+    def infer(x: TensorType, *, vectors: bool = True) -> Types:
+        n = order(x)
+        return (x.with_shape((n,)), x.with_shape((n, n))) if vectors else x.with_shape((n,))
+
+    @staticmethod
+    def vjp(b: Builder, ct: Any, out: Any, x: Value, *, vectors: bool = True) -> Grads:
+        w, v = out if vectors else b.emit("eigh", x)
+        dw, dv = ct if vectors else (ct, None)
+        left, right = v, t(b, v)
+        terms = []
+        if dw is not None:
+            terms.append(b.dot(b.mul(left, row(b, dw)), right))
+        if dv is not None:
+            inner = b.mul(reciprocal_differences(b, w), b.dot(right, dv))
+            terms.append(b.dot(b.dot(left, inner), right))
+        grad = total(b, terms)
+        return (None if grad is None else of_lower(b, grad),)
+
+    @staticmethod
+    def samples() -> Samples:
+        spread = positive(3) + np.diag([0.0, 2.0, 5.0])
+        cases = [spread, positive(1), positive(0), positive(2, seed=3)]
+        return [((a,), {}) for a in cases] + [((spread,), {"vectors": False})]
+
+
+# ---------------------------------------------------------------- singular values
+def _svd(
+    x: Array, *k: Array, full: bool = False, vectors: bool = True, shape: Shape, bound: Positions = ()
+) -> Any:
+    # Of the transpose, as compiled code has it for a row-major matrix: so that signs agree.
+    if not vectors:
+        return np.linalg.svd(x.T, compute_uv=False)
+    v, s, ut = np.linalg.svd(x.T, full_matrices=full)
+    return ut.T.copy(), s, v.T.copy()
+
+
+@defop
+class svd:
+    """svd(a: F[m,n], k: i64[]?) {full=false, vectors=true, shape, bound=()} -> (F[m,k], F[k], F[k,n]) | F[k]: u, s, v
+    with (u * s) v = a, where s descends, u has orthonormal columns, and v orthonormal rows; (F[m,m], F[k], F[n,n]) if
+    `full`. `shape` holds k = min(m, n). Gradient: J. Townsend, *Differentiating the singular value decomposition*
+    (2016); through the vectors of a `full` one only where m is n. (C1) f32 or f64. (C2) a matrix. (C3) k."""
+
+    traits = ("library", "fallible")
+    eval = _svd
+    lower = "svd"
+
+    @staticmethod
+    def infer(
+        x: TensorType,
+        *k: TensorType,
+        full: bool = False,
+        vectors: bool = True,
+        shape: Shape,
+        bound: Positions = (),
+    ) -> Types:
+        least = smaller(x, k, shape, bound)
+        s = x.with_shape((least,))
+        if not vectors:
+            return s
+        m, n = x.shape
+        return x.with_shape((m, m if full else least)), s, x.with_shape((n if full else least, n))
+
+    @staticmethod
+    def vjp(
+        b: Builder, ct: Any, out: Any, x: Value, *k: Value, full: bool = False, vectors: bool = True, **attrs: Any
+    ) -> Grads:
+        u, s, vt = out if vectors else b.emit("svd", x, *k, **attrs)
+        du, ds, dvt = ct if vectors else (None, ct, None)
+        none = (None,) * len(k)
+        if full and x.shape[0] != x.shape[1]:
+            if du is not None or dvt is not None:
+                raise IRError(
+                    "svd: the vectors beyond min(m, n) are any orthonormal ones and have no gradient; "
+                    f"ask for full_matrices=False (the matrix is {x.type})"
+                )
+            u, s, vt = b.emit("svd", x, *k, **attrs)
+        ut = t(b, u)
+        middle: list[Value] = []
+        outer = [] if ds is None else [b.dot(b.mul(u, row(b, ds)), vt)]
+        squares = b.mul(s, s)
+        inverse = reciprocal_where(b, b.gt(s, b.like(0, s)), s)
+        column = b.reshape(s, shape=(*s.shape, 1))
+        if du is not None:
+            p = b.dot(ut, du)
+            inner = b.mul(reciprocal_differences(b, squares), b.sub(p, t(b, p)))
+            middle.append(b.mul(inner, row(b, s)))
+            if x.shape[0] != s.shape[0]:  # what leaves the space of u
+                rest = b.mul(b.sub(du, b.dot(u, p)), row(b, inverse))
+                outer.append(b.dot(rest, vt))
+        if dvt is not None:
+            p = b.dot(vt, t(b, dvt))
+            inner = b.mul(reciprocal_differences(b, squares), b.sub(p, t(b, p)))
+            middle.append(b.mul(column, inner))
+            if x.shape[1] != s.shape[0]:
+                rest = b.sub(dvt, b.dot(t(b, p), vt))
+                outer.append(b.dot(b.mul(u, row(b, inverse)), rest))
+        core = total(b, middle)
+        if core is not None:
+            outer.append(b.dot(b.dot(u, core), vt))
+        return (total(b, outer), *none)
+
+    @staticmethod
+    def samples() -> Samples:
+        cases: Samples = [(xs, {"shape": shape}) for xs, shape in rectangles()]
+        tall, small = regular(3)[:, :2] @ np.diag([1.0, 3.0]), regular(2)
+        cases.append(((tall.T.copy(),), {"shape": (2,)}))
+        cases.append(((tall,), {"shape": (2,), "vectors": False}))
+        cases.append(((small,), {"shape": (2,), "full": True}))
+        cases.append(((tall, np.asarray(2)), {"shape": (2,), "bound": (0,)}))
+        return cases
+
+
+# ---------------------------------------------------------------- QR
+QR_MODES = ("reduced", "complete", "r")
+
+
+def _qr(x: Array, *k: Array, mode: str = "reduced", shape: Shape, bound: Positions = ()) -> Any:
+    out: Any = np.linalg.qr(x, mode)  # type: ignore[call-overload]
+    return out if mode == "r" else tuple(out)
+
+
+def _lower_mirrored(b: Builder, m: Value) -> Value:
+    return masked(b, "ge", m, t(b, m))
+
+
+def _qr_square(b: Builder, q: Value, r: Value, dq: Value | None, dr: Value | None) -> Value | None:
+    """The cotangent of a matrix with at least as many rows as columns."""
+    terms = []
+    if dr is not None:
+        terms.append(b.dot(r, t(b, dr)))
+    if dq is not None:
+        terms.append(b.neg(b.dot(t(b, dq), q)))
+    m = total(b, terms)
+    if m is None:
+        return None
+    g = b.dot(q, _lower_mirrored(b, m))
+    if dq is not None:
+        g = b.add(dq, g)
+    return t(b, b.solve_triangular(r, t(b, g), lower=False))
+
+
+def _columns(b: Builder, x: Value, start: int, stop: int) -> Value:
+    size = (x.shape[0], stop - start)
+    return b.slice(x, start=(0, start), size=size, step=(1, 1))
+
+
+@defop
+class qr:
+    """qr(a: F[m,n], k: i64[]?) {mode="reduced", shape, bound=()} -> (F[m,k], F[k,n]) | F[k,n]: q r = a with orthonormal
+    columns in q and r upper triangular; (F[m,m], F[m,n]) of mode "complete", r alone of mode "r". `shape` holds
+    k = min(m, n). Gradient: J. Roberts and L. Roberts, *QR and LQ decomposition matrix backpropagation algorithms*,
+    arXiv 2009.10071 (2020): m >= n unless both are known; of "complete" only where m is n.
+    (C1) f32 or f64. (C2) a matrix. (C3) k. (C4) a mode."""
+
+    traits = ("library", "fallible")
+    eval = _qr
+    lower = "qr"
+
+    @staticmethod
+    def infer(
+        x: TensorType, *k: TensorType, mode: str = "reduced", shape: Shape, bound: Positions = ()
+    ) -> Types:
+        least = smaller(x, k, shape, bound)
+        require(mode in QR_MODES, f"mode {mode!r} is none of {', '.join(QR_MODES)} (C4)")
+        m, n = x.shape
+        if mode == "complete":
+            return x.with_shape((m, m)), x
+        r = x.with_shape((least, n))
+        return r if mode == "r" else (x.with_shape((m, least)), r)
+
+    @staticmethod
+    def vjp(b: Builder, ct: Any, out: Any, x: Value, *k: Value, mode: str = "reduced", **attrs: Any) -> Grads:
+        m, n = x.shape
+        none = (None,) * len(k)
+        if mode == "complete" and m != n:
+            raise IRError(f'qr: of mode "complete" only square matrices have a gradient; this one is {x.type}')
+        q, r = b.emit("qr", x, *k, **attrs) if mode == "r" else out
+        dq, dr = (None, ct) if mode == "r" else ct
+        if not (isinstance(m, int) and isinstance(n, int) and m < n):
+            return (_qr_square(b, q, r, dq, dr), *none)
+        left, right = (None, None) if dr is None else (_columns(b, dr, 0, m), _columns(b, dr, m, n))
+        if right is not None:
+            more = b.dot(_columns(b, x, m, n), t(b, right))
+            dq = more if dq is None else b.add(dq, more)
+        first = _qr_square(b, q, _columns(b, r, 0, m), dq, left)
+        rest = b.full(0, x.type.with_shape((m, n - m))) if right is None else b.dot(q, right)
+        return (None if first is None else b.concatenate(first, rest, axis=1), *none)
+
+    @staticmethod
+    def samples() -> Samples:
+        cases: Samples = [(xs, {"shape": shape}) for xs, shape in rectangles()]
+        wide = np.hstack([regular(2), np.ones((2, 1))])
+        cases.append(((wide,), {"shape": (2,)}))
+        cases.append(((wide,), {"shape": (2,), "mode": "r"}))
+        cases.append(((regular(3),), {"shape": (3,), "mode": "complete"}))
+        cases.append(((regular(3)[:, :2].copy(), np.asarray(2)), {"shape": (2,), "bound": (0,), "mode": "r"}))
+        return cases
+
+
+# ---------------------------------------------------------------- pseudo-inverse
+def _pinv(x: Array, *k: Array, rcond: float, shape: Shape, bound: Positions = ()) -> Array:
+    return np.linalg.pinv(x, rcond)
+
+
+@defop
+class pinv:
+    """pinv(a: F[m,n], k: i64[]?) {rcond, shape, bound=()} -> F[n,m]: the Moore-Penrose pseudo-inverse. Singular values
+    up to `rcond` times the largest count as 0. `shape` holds k = min(m, n). Gradient, where the rank is constant: G.
+    Golub and V. Pereyra, *The differentiation of pseudo-inverses and nonlinear least squares problems*, SIAM J. Numer.
+    Anal. 10 (1973), eq. 4.12. (C1) f32 or f64. (C2) a matrix. (C3) k."""
+
+    traits = ("library", "fallible")
+    eval = _pinv
+    lower = "decompose"
+
+    @staticmethod
+    def infer(x: TensorType, *k: TensorType, rcond: float, shape: Shape, bound: Positions = ()) -> TensorType:
+        smaller(x, k, shape, bound)
+        return x.with_shape(x.shape[::-1])
+
+    @staticmethod
+    def vjp(b: Builder, ct: Value, out: Value, x: Value, *k: Value, **attrs: Any) -> Grads:
+        p, c = t(b, out), t(b, ct)
+        first = b.dot(b.dot(p, ct), p)
+        rows = b.dot(b.dot(c, out), p)  # c P P^T
+        columns = b.dot(p, b.dot(out, c))  # P^T P c
+        second = b.sub(rows, b.dot(x, b.dot(out, rows)))
+        third = b.sub(columns, b.dot(b.dot(columns, out), x))
+        return (b.add(b.sub(second, first), third), *(None,) * len(k))
+
+    @staticmethod
+    def samples() -> Samples:
+        tall = regular(3)[:, :2].copy()
+        cases = [(tall, 2), (tall.T.copy(), 2), (regular(2), 2), (np.zeros((0, 2)), 0)]
+        out: Samples = [((a,), {"rcond": 1e-15, "shape": (k,)}) for a, k in cases]
+        return [*out, ((tall, np.asarray(2)), {"rcond": 1e-15, "shape": (2,), "bound": (0,)})]
+
+
+# ---------------------------------------------------------------- exponential
+#: The largest norm for which the [13/13] Pade approximant is exact to f64's rounding, and its numerator's coefficients
+#: (N. Higham, *The scaling and squaring method for the matrix exponential revisited*, SIAM J. Matrix Anal. Appl. 26,
+#: 2005, table 2.3 and eq. 2.3), divided by the first one.
+THETA = 5.371920351148152
+PADE = [1.0]
+for _j in range(1, 14):
+    PADE.append(PADE[-1] * (14 - _j) / (_j * (27 - _j)))
+
+
+def _expm(x: Array) -> Array:
+    one = np.eye(len(x), dtype=x.dtype)
+    norm = np.abs(x).sum(axis=0).max(initial=0)
+    times = max(0, int(np.ceil(np.log2(norm / THETA)))) if THETA < norm < np.inf else 0
+    a = x / x.dtype.type(2.0**times)
+    powers = [one, a @ a]
+    powers += [powers[1] @ powers[1]]
+    powers += [powers[1] @ powers[2]]
+    c = [x.dtype.type(p) for p in PADE]
+    even = sum(c[2 * i] * powers[i] for i in range(4)) + powers[3] @ sum(
+        c[6 + 2 * i] * powers[i] for i in range(1, 4)
+    )
+    odd = a @ (
+        sum(c[2 * i + 1] * powers[i] for i in range(4))
+        + powers[3] @ sum(c[7 + 2 * i] * powers[i] for i in range(1, 4))
+    )
+    if not np.isfinite(even).all() or not np.isfinite(odd).all():
+        return np.full_like(x, np.nan)
+    return _repeated_square(np.linalg.solve(even - odd, even + odd), np.asarray(times))
+
+
+@defop
+class expm:
+    """expm(a: F[n,n]) -> F[n,n]: the exponential of a matrix, by scaling, a [13/13] Pade approximant, and squaring
+    (Higham 2005). Gradient: that of the transpose in the direction of the cotangent, as a block of the exponential of
+    a matrix twice as large (R. Mathias, *A chain rule for matrix functions and applications*, SIAM J. Matrix Anal. Appl.
+    17, 1996, th. 2.1). (C1) f32 or f64. (C2) a matrix. (C3) square."""
+
+    traits = ("library", "fallible")
+    infer = infer_square
+    eval = _expm
+    lower = "decompose"
+
+    @staticmethod
+    def vjp(b: Builder, ct: Value, out: Value, x: Value) -> Grads:
+        n = out.shape[0]
+        a = t(b, x)
+        zero = b.full(0, out.type)
+        top = b.concatenate(a, ct, axis=1)
+        both = b.expm(b.concatenate(top, b.concatenate(zero, a, axis=1), axis=0))
+        return (b.slice(both, start=(0, n), size=(n, n), step=(1, 1)),)
+
+    @staticmethod
+    def samples() -> Samples:
+        r = np.random.default_rng(0)
+        return [((r.normal(size=(n, n)) * scale,), {}) for n, scale in ((3, 0.5), (1, 1.0), (0, 1.0), (2, 5.0))]
+
+
+def _repeated_square(x: Array, times: Array) -> Array:
+    for _ in range(int(times)):
+        x = x @ x
+    return x.copy()
+
+
+@defop
+class repeated_square:
+    """repeated_square(a: F[n,n], times: i64[]) -> F[n,n]: `a` squared so many times. Made of expm by a pass.
+    (C1) f32 or f64. (C2) a matrix. (C3) square. (C4) times is i64[]."""
+
+    traits = ("library",)
+    eval = _repeated_square
+    vjp = None
+    lower = "repeated_square"
+
+    @staticmethod
+    def infer(x: TensorType, times: TensorType) -> TensorType:
+        require(times.dtype == "i64" and times.ndim == 0, f"takes i64[], got {times} (C4)")
+        return infer_square(x)
+
+    @staticmethod
+    def samples() -> Samples:
+        return [((regular(n) / 2, np.asarray(times)), {}) for n, times in ((3, 3), (2, 0), (1, 1), (0, 2))]
