@@ -7,18 +7,19 @@ int64. Nothing here needs TVM, so a cached artefact is called without importing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from arignote.ir.bound import bound_symbols
 from arignote.ir.core import Func, Op, Value
-from arignote.ir.diag import Loc
+from arignote.ir.diag import Diagnostic, Loc
+from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars
 from arignote.ir.types import Dim, DimLike, TensorType
 
-OK, GROW_ARENA, BAD_INDEX, GUARD_FAILED, RESULT_SHAPE, NOT_CONTIGUOUS = range(6)
+OK, GROW_ARENA, BAD_INDEX, GUARD_FAILED, RESULT_SHAPE, NOT_CONTIGUOUS, REFUSED = range(7)
 STATUS_WORDS = 8
 
 
@@ -42,6 +43,30 @@ class Check:
         return f"{text}\n  built at {self.loc}" + (f": {source}" if source else "")
 
 
+REFUSALS = {
+    "cholesky": "the matrix is not positive definite", "lu_solve": "the matrix is singular",
+    "solve_triangular": "the matrix is singular", "eigh": "the eigenvalues did not converge",
+    "svd": "the singular values did not converge",
+}  # fmt: skip
+MISFIT = -999  # the smaller dimension, which a scalar gives, is not that of the matrix
+
+
+def refusal(op: Op, info: int) -> Diagnostic:
+    """Why `op` took no operands such as these, with the user's line; `info` is LAPACK's number."""
+    reason = REFUSALS.get(op.name, f"LAPACK gave up with info {info}")
+    if info == MISFIT:
+        reason = "the operand that gives the smaller dimension of the matrix is another number"
+    return Diagnostic(f"{op.name}: {reason}", loc=op.loc)
+
+
+def every_op(ops: Iterable[Op]) -> Iterator[Op]:
+    """`ops` and those in their regions."""
+    for op in ops:
+        yield op
+        for region in op.regions:
+            yield from every_op(region.ops)
+
+
 @dataclass(frozen=True)
 class Abi:
     """Types of everything that crosses the boundary, and the tables that give meaning to status codes."""
@@ -54,6 +79,7 @@ class Abi:
     checks: tuple[Check, ...]
     guards: tuple[Op, ...]
     fresh: tuple[str, ...] = field(default=())
+    fallible: tuple[Op, ...] = field(default=())
 
     @property
     def fresh_results(self) -> tuple[int, ...]:
@@ -122,4 +148,5 @@ def abi_of(func: Func) -> Abi:
         tuple(checks),
         tuple(guards),
         tuple(dict.fromkeys(fresh)),
+        tuple(op for op in every_op(func.ops) if has_trait(op.name, "fallible")),
     )

@@ -26,6 +26,7 @@ from arignote.codegen.emit import (
 )
 from arignote.codegen.microkernels import Product
 from arignote.codegen.scalar import K
+from arignote.codegen.sorting import sort_rows
 from arignote.ir.core import Op, Value
 from arignote.ir.types import DTYPES
 
@@ -44,12 +45,20 @@ def _at(p: Pointer, offset: Any) -> Any:
     return tirx.address_of(tirx.BufferLoad(p.buffer.var, [add(p.offset, offset)]))
 
 
-def _i32(x: Any) -> Any:
+def int32(x: Any) -> Any:
+    """A dimension as BLAS and LAPACK take it."""
     return tirx.const(int(x.value), "int32") if is_const(x) else tirx.Cast("int32", x)
 
 
 def _extern(host: Emitter, name: str, *args: Any) -> None:
     host.add(tirx.Evaluate(tirx.call_extern("void", name, *args)))
+
+
+def leading(d: Any) -> Any:
+    """A leading dimension, which BLAS wants to be 1 at least."""
+    if is_const(d):
+        return i64(max(1, int(d.value)))
+    return tirx.Select(tirx.GT(d, ZERO), d, i64(1))
 
 
 def copy_memory(host: HostEmitter, target: Pointer, source: Pointer, v: Value) -> None:
@@ -64,15 +73,8 @@ class _Product:
     def __init__(self, host: HostEmitter, dtype: str, dims: tuple[Any, Any, Any], ta: bool, tb: bool) -> None:
         self.host, self.dtype, self.ta, self.tb = host, dtype, ta, tb
         self.m, self.n, self.k = dims
-        self.lda = self._leading(self.m if ta else self.k)
-        self.ldb = self._leading(self.k if tb else self.n)
-
-    @staticmethod
-    def _leading(d: Any) -> Any:
-        """A leading dimension, which BLAS wants to be 1 at least."""
-        if is_const(d):
-            return i64(max(1, int(d.value)))
-        return tirx.Select(tirx.GT(d, ZERO), d, i64(1))
+        self.lda = leading(self.m if ta else self.k)
+        self.ldb = leading(self.k if tb else self.n)
 
     def emit(self, a: Pointer, b: Pointer, c: Pointer, alpha: Any, beta: float) -> None:
         """The calls, cut into rows for each thread where the product turns out large."""
@@ -101,7 +103,7 @@ class _Product:
     ) -> None:
         """Some rows and columns of C, each given as the first one and their number."""
         (row, m), (col, n) = rows, columns
-        ldc = self._leading(self.n)
+        ldc = leading(self.n)
         scalar = DTYPES[self.dtype]
         prefix = BLAS_PREFIX[self.dtype]
         alpha, beta_ = K.cast(alpha, self.dtype), tirx.const(beta, scalar)
@@ -119,16 +121,22 @@ class _Product:
         else:
             _extern(
                 self.host, prefix + "gemm", ROW_MAJOR, TRANS if self.ta else NO_TRANS, TRANS if self.tb else NO_TRANS,
-                _i32(m), _i32(n), _i32(self.k), alpha, pa, _i32(self.lda), pb, _i32(self.ldb), beta_, pc, _i32(ldc),
+                int32(m), int32(n), int32(self.k), alpha, pa, int32(self.lda), pb, int32(self.ldb), beta_, pc,
+                int32(ldc),
             )  # fmt: skip
 
     def _gemv(
         self, prefix: str, trans: int, rows: Any, cols: Any, alpha: Any, matrix: Any, ld: Any, x: Any, beta: Any, y: Any
     ) -> None:
         _extern(
-            self.host, prefix + "gemv", ROW_MAJOR, trans, _i32(rows), _i32(cols), alpha, matrix, _i32(ld), x,
+            self.host, prefix + "gemv", ROW_MAJOR, trans, int32(rows), int32(cols), alpha, matrix, int32(ld), x,
             tirx.const(1, "int32"), beta, y, tirx.const(1, "int32"),
         )  # fmt: skip
+
+
+def product(host: HostEmitter, dtype: str, dims: Dims, a: Pointer, b: Pointer, c: Pointer) -> None:
+    """C[m,n] = A[m,k] . B[k,n] by OpenBLAS, of floats; `dims` are m, n, k."""
+    _Product(host, dtype, dims, False, False).emit(a, b, c, K.const(1, dtype), 0.0)
 
 
 def _plain_product(
@@ -306,4 +314,5 @@ def range_check(host: HostEmitter, index: Value, size: Any, number: int) -> None
 
 LIBRARY: dict[str, Callable[[Any, Op], None]] = {
     "dot": _gemm, "gemm": _gemm, "batched_dot": _batched_dot, "scatter": _scatter,
+    "argsort": sort_rows, "sort": sort_rows,
 }  # fmt: skip

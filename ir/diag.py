@@ -5,6 +5,8 @@ from __future__ import annotations
 import linecache
 from dataclasses import dataclass, field
 
+import numpy as np
+
 
 @dataclass(frozen=True, slots=True)
 class Loc:
@@ -52,6 +54,10 @@ class IRError(Exception):
 
 class TypeInferenceError(IRError, TypeError, ValueError):
     """Operands that an op cannot take. Both a TypeError and a ValueError, as users catch either."""
+
+
+class LinAlgError(IRError, np.linalg.LinAlgError):
+    """A matrix that an op cannot take at a call: one that is singular, or not positive definite. A ValueError too."""
 
 
 def require(condition: bool, message: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry)
 from arignote.ir.core import Func, Op, Region, Value, toposort
-from arignote.ir.diag import Diagnostic, IRError
+from arignote.ir.diag import Diagnostic, IRError, LinAlgError
 from arignote.ir.opdef import opdef, semantic
 from arignote.ir.symbols import Symbols, subs_attr
 from arignote.ir.text import Names, op_line, short_array_text
@@ -38,6 +38,10 @@ class EvaluationValueError(EvaluationError, ValueError):
     """A ValueError raised by an op."""
 
 
+class EvaluationLinAlgError(EvaluationValueError, LinAlgError):
+    """A LinAlgError raised by an op."""
+
+
 class EvaluationIndexError(EvaluationError, IndexError):
     """An IndexError raised by an op."""
 
@@ -51,6 +55,7 @@ class EvaluationMemoryError(EvaluationError, MemoryError):
 
 
 _CLASSES: tuple[tuple[type[Exception], type[EvaluationError]], ...] = (
+    (np.linalg.LinAlgError, EvaluationLinAlgError),
     (IndexError, EvaluationIndexError),
     (ValueError, EvaluationValueError),
     (ZeroDivisionError, EvaluationZeroDivisionError),

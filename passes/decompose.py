@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from arignote.ir.core import Func, Op, Value
 from arignote.passes.base import Pass
-from arignote.passes.rewrite import Rewriter, Table, rewrite
+from arignote.passes.factors import FACTORS
+from arignote.passes.rewrite import Rewriter, Table, merge_rules, rewrite
 
 DECOMPOSE = Table()
 
@@ -64,13 +65,14 @@ def logsumexp(b: Rewriter, op: Op) -> Value:
 
 @dataclass(frozen=True)
 class Decompose(Pass):
-    """Write softmax, log_softmax and logsumexp out as max, sub, exp, sum, div and log; a function
-    at an earlier stage is `optimised` from then on."""
+    """Write softmax, log_softmax and logsumexp out as max, sub, exp, sum, div and log, and solutions
+    and determinants by factorisations; a function at an earlier stage is `optimised` from then
+    on."""
 
     name: ClassVar[str] = "decompose"
 
     def run(self, func: Func) -> Func:
-        out = rewrite(func, DECOMPOSE, self.name)
+        out = rewrite(func, merge_rules(DECOMPOSE, FACTORS), self.name)
         if func.attrs.get("stage") in ("recorded", "grad"):
             out = replace(out, attrs={**out.attrs, "stage": "optimised"})
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from arignote.ir.diag import LinAlgError as LinAlgError
 from arignote.passes.grad import DisconnectedInputError as DisconnectedInputError
 from arignote.passes.grad import GradientError as GradientError
 from arignote.passes.grad import NotDifferentiableError as NotDifferentiableError

@@ -85,6 +85,12 @@ def row(b: Builder, v: Value) -> Value:
     return b.reshape(v, shape=(1, *v.shape))
 
 
+def reciprocal_where(b: Builder, condition: Value, v: Value) -> Value:
+    """1 / v where `condition` holds, else 0."""
+    one = b.like(1, v)
+    return b.select(condition, b.div(one, b.select(condition, v, one)), b.like(0, v))
+
+
 def of_lower(b: Builder, g: Value) -> Value:
     """The gradient with respect to the lower triangle, which alone is read, from that of the symmetric matrix."""
     return masked(b, "gt", b.add(g, t(b, g)), masked(b, "eq", g, b.like(0, g)))
@@ -126,8 +132,8 @@ def _cholesky(x: Array, strict: bool = True) -> Array:
 
 @defop
 class cholesky:
-    """cholesky(a: F[n,n]) {strict=true} -> F[n,n]: the lower triangular L with L L^T = a. Only the lower triangle of `a`
-    is read. Where `a` is not positive definite: an error, or NaN unless `strict`.
+    """cholesky(a: F[n,n]) {strict=true} -> F[n,n]: the lower triangular L with L L^T = a. Only the lower triangle is
+    read. Where `a` is not positive definite: an error, or NaN unless `strict`.
     Gradient: I. Murray, *Differentiation of the Cholesky decomposition*, arXiv 1602.07527 (2016), eq. 10.
     (C1) f32 or f64. (C2) a matrix. (C3) square."""
 
@@ -177,9 +183,10 @@ def _solve_triangular(
 
 @defop
 class solve_triangular:
-    """solve_triangular(a: F[n,n], b: F[n,k]) {lower=true, trans=false, unit=false} -> F[n,k]: x with T x = b, where T is
-    the lower (or upper) triangle of `a`, transposed if `trans`, with ones on its diagonal if `unit`. What is outside the
-    triangle is not read. (C1) f32 or f64. (C2) matrices. (C3) a square. (C4) one dtype. (C5) right-hand sides fit."""
+    """solve_triangular(a: F[n,n], b: F[n,k]) {lower=true, trans=false, unit=false} -> F[n,k]: x with T x = b, where T
+    is the lower (or upper) triangle of `a`, transposed if `trans`, with ones on its diagonal if `unit`. What is outside
+    the triangle is not read. (C1) f32 or f64. (C2) matrices. (C3) a square. (C4) one dtype. (C5) right-hand sides
+    fit."""
 
     traits = ("library", "fallible")
     eval = _solve_triangular
@@ -233,9 +240,9 @@ def _lu(x: Array) -> tuple[Array, Array]:
 
 @defop
 class lu:
-    """lu(a: F[n,n]) -> (F[n,n], i32[n]): `a` with columns exchanged is L U; L is the lower triangle of the first result,
-    U, with ones on its diagonal, the upper one. Step j exchanged column j with column p[j]. That is what LAPACK, which
-    counts along columns, makes of a row-major matrix. Made of solve, inv and det by a pass.
+    """lu(a: F[n,n]) -> (F[n,n], i32[n]): `a` with columns exchanged is L U; L is the lower triangle of the first
+    result, U, with ones on its diagonal, the upper one. Step j exchanged column j with column p[j]. That is what
+    LAPACK, which counts along columns, makes of a row-major matrix. Made of solve, inv and det by a pass.
     (C1) f32 or f64. (C2) a matrix. (C3) square."""
 
     traits = ("library",)
@@ -292,8 +299,8 @@ class lu_solve:
 
 @defop
 class solve:
-    """solve(a: F[n,n], b: F[n,k]) {trans=false} -> F[n,k]: x with a x = b, or a^T x = b if `trans`; an error where `a` is
-    singular. (C1) f32 or f64. (C2) matrices. (C3) a square. (C4) one dtype. (C5) right-hand sides fit."""
+    """solve(a: F[n,n], b: F[n,k]) {trans=false} -> F[n,k]: x with a x = b, or a^T x = b if `trans`; an error where `a`
+    is singular. (C1) f32 or f64. (C2) matrices. (C3) a square. (C4) one dtype. (C5) right-hand sides fit."""
 
     traits = ("library", "fallible")
     lower = "decompose"

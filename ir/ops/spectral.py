@@ -22,6 +22,7 @@ from arignote.ir.ops.lapack import (
     of_lower,
     order,
     positive,
+    reciprocal_where,
     regular,
     row,
 )
@@ -32,6 +33,8 @@ from arignote.ir.types import DimLike, TensorType, same_dim
 Shape = tuple[DimLike, ...]
 Positions = tuple[int, ...]
 Types = TensorType | tuple[TensorType, ...]
+#: Rows of workspace beyond LAPACK's smallest demand, with which its blocked algorithms run.
+BLOCK = 64
 
 
 def smaller(x: TensorType, dims: tuple[TensorType, ...], shape: Shape, bound: Positions) -> DimLike:
@@ -51,12 +54,6 @@ def reciprocal_differences(b: Builder, v: Value) -> Value:
     equal = b.eq(difference, b.like(0, v))
     safe = b.select(equal, b.like(1, v), difference)
     return b.select(equal, b.like(0, v), b.div(b.like(1, v), safe))
-
-
-def reciprocal_where(b: Builder, condition: Value, v: Value) -> Value:
-    """1 / v where `condition` holds, else 0."""
-    one = b.like(1, v)
-    return b.select(condition, b.div(one, b.select(condition, v, one)), b.like(0, v))
 
 
 def total(b: Builder, terms: list[Value]) -> Value | None:
@@ -89,6 +86,13 @@ class eigh:
     traits = ("library", "fallible")
     eval = _eigh
     lower = "eigh"
+
+    @staticmethod
+    def scratch(x: TensorType, *, vectors: bool = True) -> tuple[TensorType, ...]:
+        n = x.shape[0]
+        if vectors:
+            return TensorType("i32", (5 * n + 3,)), x.with_shape((2 * n * n + n * (6 + BLOCK) + 1,))
+        return TensorType("i32", (1,)), x.with_shape((n * (2 + BLOCK) + 1,)), x
 
     @staticmethod
     def infer(x: TensorType, *, vectors: bool = True) -> Types:
@@ -153,6 +157,14 @@ class svd:
             return s
         m, n = x.shape
         return x.with_shape((m, m if full else least)), s, x.with_shape((n if full else least, n))
+
+    @staticmethod
+    def scratch(
+        x: TensorType, *k: TensorType, vectors: bool = True, shape: Shape, **attrs: Any
+    ) -> tuple[TensorType, ...]:
+        (m, n), least = x.shape, shape[0]
+        count = (m + n) * (BLOCK + 1) + 10 * least + 1 + (4 * least * least if vectors else 0)
+        return TensorType("i32", (8 * least + 1,)), x.with_shape((count,)), x
 
     @staticmethod
     def vjp(
@@ -263,6 +275,11 @@ class qr:
         return r if mode == "r" else (x.with_shape((m, least)), r)
 
     @staticmethod
+    def scratch(x: TensorType, *k: TensorType, shape: Shape, **attrs: Any) -> tuple[TensorType, ...]:
+        m, n = x.shape
+        return x, x.with_shape((shape[0] + 1,)), x.with_shape(((m + n) * BLOCK + 1,))
+
+    @staticmethod
     def vjp(b: Builder, ct: Any, out: Any, x: Value, *k: Value, mode: str = "reduced", **attrs: Any) -> Grads:
         m, n = x.shape
         none = (None,) * len(k)
@@ -365,8 +382,8 @@ def _expm(x: Array) -> Array:
 class expm:
     """expm(a: F[n,n]) -> F[n,n]: the exponential of a matrix, by scaling, a [13/13] Pade approximant, and squaring
     (Higham 2005). Gradient: that of the transpose in the direction of the cotangent, as a block of the exponential of
-    a matrix twice as large (R. Mathias, *A chain rule for matrix functions and applications*, SIAM J. Matrix Anal. Appl.
-    17, 1996, th. 2.1). (C1) f32 or f64. (C2) a matrix. (C3) square."""
+    a matrix twice as large (R. Mathias, *A chain rule for matrix functions and applications*, SIAM J. Matrix Anal.
+    Appl. 17, 1996, th. 2.1). (C1) f32 or f64. (C2) a matrix. (C3) square."""
 
     traits = ("library", "fallible")
     infer = infer_square
@@ -408,6 +425,10 @@ class repeated_square:
     def infer(x: TensorType, times: TensorType) -> TensorType:
         require(times.dtype == "i64" and times.ndim == 0, f"takes i64[], got {times} (C4)")
         return infer_square(x)
+
+    @staticmethod
+    def scratch(x: TensorType, times: TensorType) -> tuple[TensorType, ...]:
+        return (x,)
 
     @staticmethod
     def samples() -> Samples:
