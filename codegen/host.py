@@ -30,15 +30,16 @@ from arignote.codegen.emit import (
     storage_dtype,
 )  # fmt: skip
 from arignote.codegen.kernels import Kernel
+from arignote.codegen.lapack import ROUTINES
 from arignote.codegen.library import LIBRARY, range_check
 from arignote.codegen.scalar import K
 from arignote.codegen.schedules import build_kernel
 from arignote.codegen.target import Target
-from arignote.ir.bound import bound_positions
+from arignote.ir.bound import bound_dims, bound_positions
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic, IRError
 from arignote.ir.opdef import OPS
-from arignote.ir.placement import host_scalars, is_contiguous_view
+from arignote.ir.placement import host_scalars, is_contiguous_view, scratch_types
 from arignote.ir.types import Dim, DimLike, TensorType
 
 ALIGN = 64
@@ -64,6 +65,7 @@ class HostEmitter(Emitter):
         self.functions: dict[Any, Any] = {}
         self.known: dict[str, tuple[Any, Any]] = {}  # kernel text -> (global variable, Kernel)
         self.check_ids = {(c.op, c.value, c.axis): n for n, c in reversed(list(enumerate(self.abi.checks)))}
+        self.refusal_ids = {op: n for n, op in enumerate(self.abi.fallible)}
         self.guard_ids = {op: n for n, op in enumerate(self.abi.guards)}
         self.status: Buffer | None = None
         self.strides: list[tuple[tuple[Any, ...], list[Any]]] = []
@@ -123,10 +125,10 @@ class HostEmitter(Emitter):
             self.pointers[c] = self._tensor_arg(f"c{i}", c.type, ALIGN, f"const.{i}")
         self.capacity = tirx.Var("capacity", "int64")
         arena = tirx.decl_buffer((self.capacity,), "int8", name="arena", data_alignment=ALIGN)
-        status = tirx.decl_buffer((codes.STATUS_WORDS,), "int64", name="status", data_alignment=8)
+        status = tirx.decl_buffer((self.abi.status_words,), "int64", name="status", data_alignment=8)
         self.args += [arena, status]
         self.arena = arena
-        self.status = Buffer("status_words", "i64", i64(codes.STATUS_WORDS))
+        self.status = Buffer("status_words", "i64", i64(self.abi.status_words))
         self.add(tirx.DeclBuffer(self.status.var, data=status.data))
         self.places = places
         missing = [s for d in self._symbols() for s in [d] if s not in bound and s not in self.abi.fresh]
@@ -205,10 +207,7 @@ class HostEmitter(Emitter):
         self.scalars[op.result] = self.bind(out, "h", chained=True)
 
     def _bind_dims(self, op: Op) -> None:
-        for attr, _, position, scalar in bound_positions(op):
-            if attr == "start":
-                continue
-            dim = op.attrs[attr][position]
+        for dim, scalar in bound_dims(op):
             if scalar not in self.scalars:
                 note = "give the size as an argument, or compute it from shapes and integer arguments"
                 raise UnsupportedError(
@@ -235,7 +234,11 @@ class HostEmitter(Emitter):
         """Offsets of workspace blocks of symbolic size, behind the planned part."""
         self.slot_offsets: list[Any] = []
         end: Any = i64(self.abi.arena)
+        approximate = {s: tirx.Cast("float64", v) for s, v in self.env.items()}
         for nbytes in self.func.attrs.get("slots", ()):
+            # Products of sizes may leave 64 bits: what no memory holds is asked for and refused.
+            large = tirx.GT(dim_expr(nbytes, approximate), tirx.const(float(2**62), "float64"))
+            self.when(large, lambda: self.fail(codes.GROW_ARENA, i64(2**62)))
             self.slot_offsets.append(end)
             rounded = tirx.truncdiv(self.dim(nbytes) + i64(ALIGN - 1), i64(ALIGN)) * i64(ALIGN)
             end = self.bind(end + rounded, "end", chained=True)
@@ -282,6 +285,11 @@ class HostEmitter(Emitter):
             self.pointers[v] = self._workspace(mem, v)
         return self.pointers[v]
 
+    def workspace(self, op: Op) -> list[Pointer]:
+        """The workspace of a routine."""
+        places = op.attrs["mem"][len(op.results) :]
+        return [self._workspace(m, Value(t)) for m, t in zip(places, scratch_types(op), strict=True)]
+
     def _workspace(self, mem: str, v: Value) -> Pointer:
         kind, _, number = mem.replace("+", ".").partition(".")
         offset = i64(int(number)) if kind == "arena" else self.slot_offsets[int(number)]
@@ -320,6 +328,8 @@ class HostEmitter(Emitter):
             self._kernel(op)
         elif op.name in LIBRARY:
             LIBRARY[op.name](self, op)
+        elif op.name in ROUTINES:
+            ROUTINES[op.name](self, op)
         else:
             raise UnsupportedError(Diagnostic(f"{op.name} has no lowering for {self.target.kind}", loc=op.loc))
 

@@ -36,7 +36,7 @@ TRAITS = frozenset(
     )
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
-OPTIONAL = ("fold",)
+OPTIONAL = ("fold", "scratch")
 #: Attributes that any op may carry and that change no value: where the plan puts the results in memory.
 ANNOTATIONS = ("mem",)
 
@@ -53,6 +53,7 @@ class OpDef:
     lower: see TRAITS
     samples() -> list[(arrays, attrs)]                       inputs for every generic test, float64 where real
     fold(b, op) -> Value | None                              local algebra; may emit ops through the builder `b`
+    scratch(*types, **attrs) -> tuple[TensorType, ...]       workspace that the routine of a library op needs as it runs
     """
 
     name: str
@@ -64,6 +65,7 @@ class OpDef:
     lower: Callable[..., Any] | str | None
     samples: Callable[[], list[tuple[tuple[Any, ...], dict[str, Any]]]]
     fold: Callable[..., Any] | None = None
+    scratch: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def defop(cls: type) -> OpDef:
         fields["lower"],
         fields["samples"],
         fields.get("fold"),
+        fields.get("scratch"),
     )
     OPS[name] = op
     return op

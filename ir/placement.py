@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from arignote.ir.core import Func, Op, Value
-from arignote.ir.opdef import has_trait
-from arignote.ir.types import is_float, is_integer
+from arignote.ir.opdef import OPS, has_trait, semantic
+from arignote.ir.types import TensorType, is_float, is_integer
 
 
 def host_scalars(func: Func) -> set[Value]:
@@ -59,3 +59,9 @@ def storage(value: Value, host: set[Value]) -> Value:
     while (op := value.owner) is not None and value not in host and is_contiguous_view(op):
         value = op.operands[0]
     return value
+
+
+def scratch_types(op: Op) -> tuple[TensorType, ...]:
+    """The workspace that the routine of `op` needs while it runs."""
+    rule = OPS[op.name].scratch
+    return () if rule is None else tuple(rule(*(v.type for v in op.operands), **semantic(op.attrs)))

@@ -26,6 +26,7 @@ from arignote.ir.core import Attr, Func, Module, Op, Region, Value
 from arignote.ir.diag import Diagnostic, IRError, Loc
 from arignote.ir.literals import KEYWORDS
 from arignote.ir.opdef import OPS, has_trait, opdef
+from arignote.ir.placement import scratch_types
 from arignote.ir.symbols import attr_dims, bound_by, type_problem
 from arignote.ir.text import (
     Line,
@@ -67,8 +68,8 @@ def _fused(op: Op) -> str | None:
 
 
 def _planned(op: Op) -> str | None:
-    """As `fused`, and every result has its memory."""
-    if len(op.attrs.get("mem", ())) != len(op.results):
+    """As `fused`, and every result has its memory, as has the workspace of a routine."""
+    if len(op.attrs.get("mem", ())) != len(op.results) + len(scratch_types(op)):
         return "has no memory for each of its results"
     return _fused(op)
 

@@ -1,6 +1,6 @@
 """Memory planning: where every value lives, what is computed in place, and in which order updates happen.
 
-The plan is written on the ops as the annotation `mem`, one place per result:
+The plan is written on the ops as the annotation `mem`, one place per result, then one per workspace of a routine:
 
     arena+128      byte 128 of the workspace              out.0       the memory of the function's result 0
     slot.2         a workspace block of symbolic size     state.W     the memory of the shared variable W
@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value
 from arignote.ir.opdef import has_trait
-from arignote.ir.placement import host_scalars, is_contiguous_view, storage
+from arignote.ir.placement import host_scalars, is_contiguous_view, scratch_types, storage
 from arignote.ir.types import DimLike
 from arignote.passes.base import Pass
 
@@ -137,6 +137,8 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
             continue
         op = new.owner
+        if has_trait(op.name, "fallible"):
+            continue  # where it fails, the variable keeps its value
         others = {r for r in readers.get(s.value, set()) if r is not op and not is_contiguous_view(r)}
         reads_itself = any(storage(x, host) is s.value for x in op.operands)
         if reads_itself and not (s.value in op.operands and _writes_elementwise(op, new, s.value)):
@@ -239,7 +241,7 @@ class _Planner:
         ops: list[Op] = []
         mapping: dict[Value, Value] = {}
         for i, op in enumerate(func.ops):
-            mem = tuple(self._place(op, r, i, last, final) for r in op.results)
+            mem = tuple(self._place(op, r, i, last, final) for r in op.results) + self._scratch(op)
             dying = {storage(v, self.host) for v in (*op.operands, *op.results)}
             for v in sorted(dying, key=lambda v: self.place.get(v, "")):
                 if last[v] == i:
@@ -276,6 +278,15 @@ class _Planner:
                 return own
         self.place[r] = self._allocate(r)
         return self.place[r]
+
+    def _scratch(self, op: Op) -> tuple[str, ...]:
+        """Places that nothing else has while `op` runs."""
+        used = [Value(t, "scratch") for t in scratch_types(op)]
+        self.place.update((v, self._allocate(v)) for v in used)
+        places = tuple(self.place[v] for v in used)
+        for v in used:
+            self._release(v)
+        return places
 
     def _read_as_views(self, op: Op) -> set[Value]:
         """Operands that are read through a view as well: these cannot be overwritten."""

@@ -6,6 +6,7 @@ from arignote.ir.ops import (
     elementwise,
     fused,
     index,
+    lapack,
     linalg,
     logic,
     nn,
@@ -14,6 +15,8 @@ from arignote.ir.ops import (
     rules,
     shape,
     slices,
+    sort,
+    spectral,
     transcendental,
 )
 
@@ -23,6 +26,7 @@ __all__ = [
     "elementwise",
     "fused",
     "index",
+    "lapack",
     "linalg",
     "logic",
     "nn",
@@ -31,5 +35,7 @@ __all__ = [
     "rules",
     "shape",
     "slices",
+    "sort",
+    "spectral",
     "transcendental",
 ]
