@@ -1,8 +1,8 @@
 """The call contract between compiled code and Python, derived from the planned function alone.
 
 `main(params..., results..., states..., constants..., arena, status) -> code`. Tensors travel as DLPack tensors whose
-dtype, shape, strides and alignment the compiled code checks; 0-d parameters travel by value. `status` holds eight
-int64. Nothing here needs TVM, so a cached artefact is called without importing the compiler.
+dtype, shape, strides and alignment the compiled code checks; 0-d parameters travel by value. `status` holds
+eight int64 or more. Nothing here needs TVM, so a cached artefact is called without importing the compiler.
 """
 
 from __future__ import annotations
@@ -80,6 +80,11 @@ class Abi:
     guards: tuple[Op, ...]
     fresh: tuple[str, ...] = field(default=())
     fallible: tuple[Op, ...] = field(default=())
+
+    @property
+    def status_words(self) -> int:
+        """How many int64 `status` holds: a word for each size that only the compiled code knows."""
+        return max(STATUS_WORDS, 1 + len(self.fresh))
 
     @property
     def fresh_results(self) -> tuple[int, ...]:

@@ -72,7 +72,7 @@ class Compiled:
             sizes.setdefault(symbol, 0)
         after = {name: aligned((states or {})[name]) for name, _ in self.abi.states}
         constants = [aligned(c) for c in self.abi.constants]
-        arena, status = aligned_empty(max(self.abi.arena, 64), np.int8), aligned_zeros(8, np.int64)
+        arena, status = aligned_empty(max(self.abi.arena, 64), np.int8), aligned_zeros(self.abi.status_words, np.int64)
         arguments = [x.item() if x.ndim == 0 else stored(x) for x in arrays]
         for _ in range(8):
             results = [self._empty(t, sizes) for t in self.abi.results]
