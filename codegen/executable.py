@@ -11,7 +11,7 @@ from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi
 from arignote.codegen.loader import ffi
 from arignote.codegen.memory import aligned_empty, aligned_zeros
-from arignote.ir.diag import IRError
+from arignote.ir.diag import IRError, LinAlgError
 from arignote.ir.types import Dim, DimLike, subs_dim
 
 
@@ -53,7 +53,7 @@ class Executable:
             array = aligned_empty(value.shape, _stored(value.dtype))
             array[...] = value.view(_stored(value.dtype)) if value.dtype == np.bool_ else value
             self._constants.append(self._wrap(array))
-        self._status_array = aligned_zeros(codes.STATUS_WORDS, np.int64)
+        self._status_array = aligned_zeros(abi.status_words, np.int64)
         self._status = self._wrap(self._status_array)
         self._tail: tuple[Any, ...] = ()  # what follows the results in every call
         self._grow(max(abi.arena, 1))
@@ -79,6 +79,7 @@ class Executable:
         Raises:
             IndexError: an index outside its axis; nothing has been updated.
             GuardFailed: an assumption of the compiled code does not hold; nothing has been updated.
+            LinAlgError: a matrix that is singular, or not positive definite; nothing has been updated.
         """
         for i, container in enumerate(self._containers):
             if container.array is not self._arrays[i]:
@@ -106,7 +107,11 @@ class Executable:
             env[symbol] = int(source.shape[axis])
         shapes = [[subs_dim(d, env) for d in t.shape] for t in self.abi.results]
         types = zip(shapes, self.abi.results, strict=True)
-        return [np.empty([d for d in shape if isinstance(d, int)], _stored(t.numpy_dtype)) for shape, t in types]
+        try:
+            return [np.empty([d for d in shape if isinstance(d, int)], _stored(t.numpy_dtype)) for shape, t in types]
+        except (MemoryError, ValueError):  # more than there is: the next call begins afresh
+            self._guess = dict.fromkeys(self._guess, 0)
+            raise
 
     def _handle(self, code: int) -> None:
         words = [int(w) for w in self._status_array]
@@ -118,6 +123,8 @@ class Executable:
             raise IndexError(self.abi.checks[words[1]].message(words[2], words[3]))
         elif code == codes.GUARD_FAILED:
             raise GuardFailed(self.abi.guards[words[1]].attrs["value"], words[2])
+        elif code == codes.REFUSED:
+            raise LinAlgError(codes.refusal(self.abi.fallible[words[1]], words[2]))
         elif code == codes.NOT_CONTIGUOUS:
             raise ValueError(f"tensor {words[1]} of the call is not C-contiguous")
         else:

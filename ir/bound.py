@@ -11,6 +11,9 @@ BOUND: dict[str, tuple[tuple[str, str], ...]] = {
     "broadcast": (("shape", "bound"),),
     "reshape": (("shape", "bound"),),
     "iota": (("shape", "bound"),),
+    "svd": (("shape", "bound"),),
+    "qr": (("shape", "bound"),),
+    "pinv": (("shape", "bound"),),
     "random_bits": (("shape", "bound"),),
     "slice": (("start", "bound_start"), ("size", "bound_size")),
     "update_slice": (("start", "bound_start"), ("size", "bound_size")),
@@ -29,8 +32,14 @@ def bound_positions(op: Op) -> list[tuple[str, str, int, Value]]:
 
 
 def bound_dims(op: Op) -> list[tuple[DimLike, Value]]:
-    """The dimensions of `op` that are given by scalar operands at run time."""
-    return [(op.attrs[attr][i], v) for attr, _, i, v in bound_positions(op) if attr != "start"]
+    """The dimensions of `op` that are given by scalar operands at run time; for a fused op those of its region, on
+    its operands."""
+    own = [(op.attrs[attr][i], v) for attr, _, i, v in bound_positions(op) if attr != "start"]
+    if op.name != "fused":
+        return own
+    region = op.regions[0]
+    outer = dict(zip(region.params, op.operands, strict=True))
+    return [(d, outer[v]) for inner in region.ops for d, v in bound_dims(inner) if v in outer]
 
 
 def bound_symbols(op: Op) -> list[tuple[str, Value]]:

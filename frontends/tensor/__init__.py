@@ -11,7 +11,7 @@
 from typing import TYPE_CHECKING, Any
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry of ops)
-from arignote.frontends.tensor import nnet
+from arignote.frontends.tensor import linalg, nlinalg, nnet, slinalg
 from arignote.frontends.tensor.callable import Function
 from arignote.frontends.tensor.compiling import function
 from arignote.frontends.tensor.convert import as_tensor_variable, constant
@@ -38,6 +38,7 @@ from arignote.frontends.tensor.creation import (
     zeros,
     zeros_like,
 )
+from arignote.frontends.tensor.diagonals import diag, diagonal, trace, tri, tril, triu
 from arignote.frontends.tensor.elementwise import (
     abs_,
     add,
@@ -221,6 +222,8 @@ __all__ = [
     "cos",
     "cosh",
     "debugprint",
+    "diag",
+    "diagonal",
     "dimshuffle",
     "divmod",
     "dot",
@@ -251,6 +254,7 @@ __all__ = [
     "isnan",
     "join",
     "le",
+    "linalg",
     "log",
     "log1p",
     "log2",
@@ -268,6 +272,7 @@ __all__ = [
     "mul",
     "neg",
     "neq",
+    "nlinalg",
     "nnet",
     "norm",
     "ones",
@@ -295,6 +300,7 @@ __all__ = [
     "sigmoid",
     "sin",
     "sinh",
+    "slinalg",
     "softplus",
     "split",
     "sqr",
@@ -315,7 +321,11 @@ __all__ = [
     "tensor4",
     "tensor5",
     "tensordot",
+    "trace",
     "transpose",
+    "tri",
+    "tril",
+    "triu",
     "true_div",
     "trunc",
     "unbroadcast",

@@ -162,6 +162,11 @@ def emit(name: str, *operands: Value, **attrs: Any) -> Value:
     return Builder(loc=user_loc()).emit(name, *operands, **attrs)[0]
 
 
+def emit_all(name: str, *operands: Value, **attrs: Any) -> tuple[Value, ...]:
+    """Record an op on the user's line and return all its results."""
+    return Builder(loc=user_loc()).emit(name, *operands, **attrs)
+
+
 def const(value: Any, dtype: str | None = None) -> Value:
     """Record a constant; `dtype` is an IR name."""
     return Builder(loc=user_loc()).const(value, dtype)

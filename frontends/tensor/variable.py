@@ -272,6 +272,18 @@ class TensorVariable(Variable):
         """The matrix product."""
         return linear.dot(self, y)
 
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorVariable:
+        """The elements of a diagonal."""
+        from arignote.frontends.tensor.diagonals import diagonal
+
+        return diagonal(self, offset, axis1, axis2)
+
+    def trace(self) -> TensorVariable:
+        """The sum of the diagonal."""
+        from arignote.frontends.tensor.diagonals import trace
+
+        return trace(self)
+
     def norm(self, L: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
         """The norm of order `L`."""
         return linear.norm(self, L, axis, keepdims)
