@@ -11,11 +11,14 @@ programs that only read or print IR never load the code generator.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 from arignote._version import __version__
 
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
     from arignote import ir as ir
     from arignote import passes as passes
     from arignote import tensor as tensor
@@ -51,6 +54,21 @@ __all__ = [
 ]
 
 
+class _Paths:
+    """Finds the modules of `arignote._paths`: import paths of Theano's that have no file here."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
+        if not name.startswith(f"{__name__}.") or name.count(".") > 3:
+            return None
+        from arignote._paths import Finder
+
+        return Finder.find_spec(name)
+
+
+sys.meta_path.append(_Paths)
+
+
 def __getattr__(name: str) -> object:
     """Load a public name on first use and keep it, so that later look-ups are ordinary ones."""
     value: object
@@ -58,6 +76,8 @@ def __getattr__(name: str) -> object:
         value = importlib.import_module(f"arignote.{name}")
     elif name in _TENSOR_NAMES:
         value = getattr(importlib.import_module("arignote.frontends.tensor"), name)
+    elif not name.startswith("_") and importlib.import_module("arignote._paths").PATHS.get(name) is not None:
+        value = importlib.import_module(f"arignote.{name}")
     else:
         raise AttributeError(f"module 'arignote' has no attribute {name!r}")
     globals()[name] = value

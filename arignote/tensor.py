@@ -11,6 +11,8 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
+from arignote._paths import register
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
@@ -43,4 +45,7 @@ class _SubmoduleAliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 sys.meta_path.insert(0, _SubmoduleAliases())
-sys.modules[_ALIAS] = importlib.import_module(_REAL)
+_module = sys.modules[_ALIAS] = importlib.import_module(_REAL)
+for _name in register("tensor", _REAL):  # `T.basic` and other paths that are no files
+    if not hasattr(_module, _name):
+        setattr(_module, _name, sys.modules[f"{_ALIAS}.{_name}"])

@@ -13,7 +13,7 @@ import numpy as np
 from arignote.ir.core import Attr, Op, Region, Value
 from arignote.ir.diag import Diagnostic, IRError, Loc, TypeInferenceError
 from arignote.ir.opdef import opdef, semantic
-from arignote.ir.types import DTYPES, DimLike, TensorType
+from arignote.ir.types import DTYPES, Dim, DimLike, TensorType
 
 
 class Builder:
@@ -68,6 +68,20 @@ class Builder:
         return self.broadcast(self.const(value, type.dtype), shape=type.shape) if type.shape else self.const(
             value, type.dtype
         )
+
+    def size(self, dim: DimLike, symbol: Callable[[str], Value]) -> Value:
+        """The i64[] value of a dimension; `symbol` gives that of a symbol."""
+        total: Value | None = None
+        for monomial, coefficient in dim.terms if isinstance(dim, Dim) else (((), dim),):
+            term = None if coefficient == 1 and monomial else self.const(coefficient, "i64")
+            for name, power in monomial:
+                for _ in range(power):
+                    factor = symbol(name)
+                    term = factor if term is None else self.mul(term, factor)
+            assert term is not None
+            total = term if total is None else self.add(total, term)
+        assert total is not None
+        return total
 
     def sum_to(self, ct: Value, shape: tuple[DimLike, ...]) -> Value:
         """Sum `ct` over the axes that broadcasting `shape` to it stretched: the transpose of broadcasting."""

@@ -8,7 +8,9 @@ product, exact quotient), and have one canonical form, so equal dimensions compa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -280,14 +282,39 @@ def broadcast_shapes(shapes: Iterable[tuple[DimLike, ...]]) -> tuple[DimLike, ..
             elif isinstance(have, int) and isinstance(new, int):
                 printed = " and ".join("(" + ",".join(map(str, s)) + ")" for s in all_shapes)
                 raise IRError(f"shapes {printed} do not broadcast: {have} against {new} on axis -{axis}")
-            elif isinstance(new, int):
-                out[-axis] = new
+            else:
+                _meet(have, new)
+                out[-axis] = better_dim(have, new)
     return tuple(out)
 
 
 def same_dim(a: DimLike, b: DimLike) -> bool:
     """False only where both are known and differ: what is symbolic is checked at the call."""
-    return not (isinstance(a, int) and isinstance(b, int)) or a == b
+    if isinstance(a, int) and isinstance(b, int):
+        return a == b
+    if a != b:
+        _meet(a, b)
+    return True
+
+
+_met: ContextVar[list[tuple[DimLike, DimLike]] | None] = ContextVar("met", default=None)
+
+
+def _meet(a: DimLike, b: DimLike) -> None:
+    met = _met.get()
+    if met is not None:
+        met.append((a, b))
+
+
+@contextmanager
+def meetings() -> Iterator[list[tuple[DimLike, DimLike]]]:
+    """Collects what inference takes for equal in the meantime, though one of the two is symbolic."""
+    met: list[tuple[DimLike, DimLike]] = []
+    token = _met.set(met)
+    try:
+        yield met
+    finally:
+        _met.reset(token)
 
 
 def better_dim(a: DimLike, b: DimLike) -> DimLike:

@@ -12,6 +12,7 @@ from arignote.passes.dce import Dce
 from arignote.passes.decompose import Decompose
 from arignote.passes.fold import Fold
 from arignote.passes.gemm import Gemm
+from arignote.passes.guard import Guard
 from arignote.passes.specialize import Specialize
 from arignote.passes.split import Split
 from arignote.passes.stabilize import Stabilize
@@ -53,5 +54,5 @@ PIPELINES: dict[str, Pipeline] = {"optimize": OPTIMIZE, "fast_compile": FAST_COM
 
 
 def specialized(pipeline: Pipeline, dims: dict[str, DimLike]) -> Pipeline:
-    """`pipeline` for the given sizes of dimensions."""
-    return Pipeline([Specialize(tuple(sorted(dims.items()))), pipeline])
+    """`pipeline` for the given sizes of dimensions; what they leave open is compared at the call."""
+    return Pipeline([Specialize(tuple(sorted(dims.items()))), Guard(), pipeline])

@@ -91,7 +91,8 @@ def check_types(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]
     )
     for i, (old, new) in enumerate(zip(before, arrays, strict=True)):
         assert old.tobytes() == new.tobytes(), f"{call}: eval changed operand {i}"
-    return outs[0]
+    first: Array = outs[0]
+    return first
 
 
 def check_symbolic(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> None:

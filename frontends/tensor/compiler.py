@@ -31,12 +31,15 @@ from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.policy import Plan, ShapePolicy
 from arignote.frontends.tensor.sharedvar import Container, aligned_copy
 from arignote.ir.bound import bound_symbols
+from arignote.ir.builder import describe
 from arignote.ir.core import Func
-from arignote.ir.diag import IRError
+from arignote.ir.diag import IRError, TypeInferenceError
 from arignote.ir.interp import evaluate, run
 from arignote.ir.placement import host_scalars
 from arignote.ir.types import Dim, dim_symbols
+from arignote.passes.guard import LARGEST
 from arignote.passes.pipelines import PIPELINES, specialized
+from arignote.passes.specialize import Specialize
 
 Array = np.ndarray[Any, Any]
 Shapes = tuple[tuple[int, ...], ...]
@@ -139,40 +142,56 @@ class Specialising:
             executable = self.fast[key] = self._find(key, arrays)
         try:
             return executable(*arrays)
-        except ShapeGuardError as e:
+        except ShapeGuardError:
             general = self._general.get(key)
             if general is None:
-                general = self._general[key] = self._find(key, None)
-            if general is executable:
-                raise ValueError(f"@{self.func.name}: dimensions do not fit: {e}") from None
+                general = self._general[key] = self._find(key, arrays, assuming=False)
         try:
             return general(*arrays)
         except ShapeGuardError as e:
+            self._check(key, arrays)
             raise ValueError(f"@{self.func.name}: dimensions do not fit: {e}") from None
 
-    def _find(self, key: Shapes, arrays: Sequence[Array] | None) -> Executable:
-        """Code for calls of these shapes; without `arrays` it assumes no run-time sizes."""
-        sizes = {s: key[i][axis] for s, (i, axis) in self._where.items()}
+    def _find(self, key: Shapes, arrays: Sequence[Array], assuming: bool = True) -> Executable:
+        """Code for calls of these shapes, which assumes the run-time sizes of this call, or none."""
+        sizes = self._sizes(key)
         for plan, assumed, executable in self.compiled:
-            if plan.admits(sizes) and assumed == (arrays is not None):
+            if plan.admits(sizes) and assumed == assuming:
                 return executable
+        self._check(key, arrays)  # before the policy takes note of sizes that cannot be
         plan = self.policy.plan(sizes)
-        extra = {} if arrays is None else run_time_sizes(self.func, arrays, self.containers)
+        extra = run_time_sizes(self.func, arrays, self.containers) if assuming else {}
         func = optimise(self.func, plan, self.mode, extra)
         executable = self.backend(func, self.containers, self.mode)
-        self.compiled.append((plan, arrays is not None, executable))
+        self.compiled.append((plan, assuming, executable))
         self.functions.append(func)
         return executable
+
+    def _sizes(self, key: Shapes) -> dict[str, int]:
+        return {s: key[i][axis] for s, (i, axis) in self._where.items()}
+
+    def _check(self, key: Shapes, arrays: Sequence[Array]) -> None:
+        """Infer all types anew for the sizes of a call.
+
+        Raises:
+            TypeInferenceError: they do not fit; names the user's line.
+        """
+        extra = run_time_sizes(self.func, arrays, self.containers)
+        Specialize(tuple(sorted((self._sizes(key) | extra).items()))).run(self.func)
 
 
 def run_time_sizes(
     func: Func, arrays: Sequence[Array], containers: Sequence[Container]
 ) -> dict[str, int]:
-    """The sizes that `func` would compute in a call, where they depend on scalars and shapes."""
+    """The sizes that `func` would compute in a call, where they depend on scalars and shapes.
+
+    Raises:
+        TypeInferenceError: a size is negative or beyond all memory; names the user's line.
+    """
     host = host_scalars(func)
     inputs = {s for v in func.inputs() for s in dim_symbols(v.shape)}
     wanted = {
-        symbol: scalar
+        symbol: (scalar, op)
         for op in func.ops
         for symbol, scalar in bound_symbols(op)
         if symbol not in inputs and scalar in host
@@ -181,10 +200,16 @@ def run_time_sizes(
         return {}
     given = zip(func.inputs(), (*arrays, *(c.array for c in containers)), strict=True)
     try:
-        values = evaluate(list(wanted.values()), dict(given))
+        values = evaluate([scalar for scalar, _ in wanted.values()], dict(given))
     except IRError:  # such as an index out of range: the call itself reports it
         return {}
-    return {s: int(v) for s, v in zip(wanted, values, strict=True) if int(v) >= 0}
+    sizes = {symbol: int(v) for symbol, v in zip(wanted, values, strict=True)}
+    for symbol, size in sizes.items():
+        if not 0 <= size <= LARGEST:
+            _, op = wanted[symbol]
+            message = f"a dimension of the result would be {size}; dimensions are 0 to 2**40"
+            raise TypeInferenceError(describe(op.name, op.operands, message, op.loc))
+    return sizes
 
 
 def optimise(

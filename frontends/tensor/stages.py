@@ -27,7 +27,7 @@ from arignote.frontends.tensor.compiler import optimise, run_time_sizes
 from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.policy import Plan as ShapePlan
 from arignote.ir.core import Func
-from arignote.ir.diag import IRError
+from arignote.ir.diag import IRError, TypeInferenceError
 from arignote.ir.text import print_module
 from arignote.ir.types import Dim, DimLike
 from arignote.passes.dce import Dce
@@ -116,4 +116,7 @@ def _known_sizes(program: Function | Func) -> tuple[dict[str, DimLike], dict[str
     if any(p.ndim for p in params):
         return sizes, {}
     zeros = [np.zeros((), p.type.numpy_dtype) for p in params]
-    return sizes, run_time_sizes(program.recorded, zeros, containers)
+    try:
+        return sizes, run_time_sizes(program.recorded, zeros, containers)
+    except TypeInferenceError:  # zeros are no sensible arguments: these sizes remain symbols
+        return sizes, {}

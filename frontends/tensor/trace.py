@@ -219,19 +219,7 @@ class _Copier:
 
     def _scalar(self, dim: Dim) -> Value:
         """The i64 value of a dimension."""
-        total: Value | None = None
-        for monomial, coefficient in dim.terms:
-            term: Value | None = None
-            if coefficient != 1 or not monomial:
-                term = self.b.const(coefficient, "i64")
-            for symbol, power in monomial:
-                for _ in range(power):
-                    factor = self._symbol(symbol)
-                    term = factor if term is None else self.b.mul(term, factor)
-            assert term is not None
-            total = term if total is None else self.b.add(total, term)
-        assert total is not None
-        return total
+        return self.b.size(dim, self._symbol)
 
     def _symbol(self, symbol: str) -> Value:
         if symbol in self.scalars:

@@ -368,6 +368,10 @@ class TensorVariable(Variable):
 
         return ones_like(self, dtype)
 
+    def clone(self, name: str | None = None) -> TensorVariable:
+        """A variable of this type with the same name and no owner; of a constant the constant itself."""
+        return self.type(self.name if name is None else name)
+
     def eval(self, inputs_to_values: Mapping[Any, Any] | None = None) -> Any:
         """The value, given those of the inputs. Compiled once per set of inputs."""
         from arignote.frontends.tensor.compiling import function
@@ -400,6 +404,10 @@ class TensorConstant(TensorVariable):
         return array
 
     data = value
+
+    def clone(self, name: str | None = None) -> TensorVariable:
+        """The constant itself."""
+        return self
 
     def get_scalar_constant_value(self) -> Any:
         """The number, of a constant without dimensions."""

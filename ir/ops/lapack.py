@@ -293,7 +293,7 @@ class lu_solve:
 
     @staticmethod
     def samples() -> Samples:
-        factored = [((*_lu(a), y), {}) for (a, y), _ in systems()]
+        factored: Samples = [((*_lu(a), y), {}) for (a, y), _ in systems()]
         return [*factored, (factored[0][0], {"trans": True})]
 
 

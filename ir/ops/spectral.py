@@ -58,9 +58,11 @@ def reciprocal_differences(b: Builder, v: Value) -> Value:
 
 def total(b: Builder, terms: list[Value]) -> Value | None:
     """The sum of those terms that there are."""
-    out = terms[0] if terms else None
+    if not terms:
+        return None
+    out = terms[0]
     for term in terms[1:]:
-        out = b.add(out, term)  # type: ignore[arg-type]
+        out = b.add(out, term)
     return out
 
 
