@@ -28,13 +28,21 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor import Param as Param
     from arignote.frontends.tensor import config as config
     from arignote.frontends.tensor import debugprint as debugprint
+    from arignote.frontends.tensor import foldl as foldl
+    from arignote.frontends.tensor import foldr as foldr
     from arignote.frontends.tensor import function as function
     from arignote.frontends.tensor import grad as grad
+    from arignote.frontends.tensor import map as map
     from arignote.frontends.tensor import pp as pp
+    from arignote.frontends.tensor import reduce as reduce
+    from arignote.frontends.tensor import scan as scan
     from arignote.frontends.tensor import shared as shared
 
 _SUBMODULES = ("ir", "passes", "tensor")
-_TENSOR_NAMES = ("In", "Mode", "Out", "Param", "config", "debugprint", "function", "grad", "pp", "shared")
+_TENSOR_NAMES = (
+    "In", "Mode", "Out", "Param", "config", "debugprint", "foldl", "foldr", "function", "grad", "map", "pp", "reduce",
+    "scan", "shared",
+)  # fmt: skip
 
 __all__ = [
     "In",
@@ -44,11 +52,16 @@ __all__ = [
     "__version__",
     "config",
     "debugprint",
+    "foldl",
+    "foldr",
     "function",
     "grad",
     "ir",
+    "map",
     "passes",
     "pp",
+    "reduce",
+    "scan",
     "shared",
     "tensor",
 ]

@@ -16,7 +16,7 @@ from arignote.ir.bound import bound_symbols
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic, Loc
 from arignote.ir.opdef import has_trait
-from arignote.ir.placement import host_scalars
+from arignote.ir.placement import host_scalars, late_results
 from arignote.ir.types import Dim, DimLike, TensorType
 
 OK, GROW_ARENA, BAD_INDEX, GUARD_FAILED, RESULT_SHAPE, NOT_CONTIGUOUS, REFUSED = range(7)
@@ -59,6 +59,15 @@ def refusal(op: Op, info: int) -> Diagnostic:
     return Diagnostic(f"{op.name}: {reason}", loc=op.loc)
 
 
+def executed(ops: Iterable[Op]) -> Iterator[Op]:
+    """`ops` and those of the loops and branches among them, but not those inside of kernels."""
+    for op in ops:
+        yield op
+        if op.name != "fused":
+            for region in op.regions:
+                yield from executed(region.ops)
+
+
 def every_op(ops: Iterable[Op]) -> Iterator[Op]:
     """`ops` and those in their regions."""
     for op in ops:
@@ -69,7 +78,11 @@ def every_op(ops: Iterable[Op]) -> Iterator[Op]:
 
 @dataclass(frozen=True)
 class Abi:
-    """Types of everything that crosses the boundary, and the tables that give meaning to status codes."""
+    """Types of everything that crosses the boundary, and the tables that give meaning to status codes.
+
+    The sizes of `late` results are known when they are computed; they are no arguments of `main`, which leaves them in
+    the workspace.
+    """
 
     params: tuple[TensorType, ...]
     results: tuple[TensorType, ...]
@@ -80,18 +93,20 @@ class Abi:
     guards: tuple[Op, ...]
     fresh: tuple[str, ...] = field(default=())
     fallible: tuple[Op, ...] = field(default=())
+    late: tuple[int, ...] = field(default=())
 
     @property
     def status_words(self) -> int:
-        """How many int64 `status` holds: a word for each size that only the compiled code knows."""
-        return max(STATUS_WORDS, 1 + len(self.fresh))
+        """How many int64 `status` holds: a word for each size that only the compiled code knows, and for each result
+        that it leaves in the workspace."""
+        return max(STATUS_WORDS, 1 + len(self.fresh) + len(self.late))
 
     @property
     def fresh_results(self) -> tuple[int, ...]:
         """Results whose shape only the compiled code knows."""
         return tuple(
             i for i, t in enumerate(self.results)
-            if any(isinstance(d, Dim) and d.symbols() & set(self.fresh) for d in t.shape)
+            if i not in self.late and any(isinstance(d, Dim) and d.symbols() & set(self.fresh) for d in t.shape)
         )  # fmt: skip
 
 
@@ -137,12 +152,13 @@ def abi_of(func: Func) -> Abi:
     checks: list[Check] = []
     guards: list[Op] = []
     fresh: list[str] = []
-    for op in func.ops:
+    for op in executed(func.ops):
         if op.name == "const" and op.result not in host:
             constants.append(np.ascontiguousarray(op.attrs["value"]))
         checks.extend(index_checks(op))
         if op.name == "assume":
             guards.append(op)
+    for op in func.ops:
         fresh.extend(name for name, _ in bound_symbols(op))
     return Abi(
         tuple(p.type for p in func.params),
@@ -154,4 +170,5 @@ def abi_of(func: Func) -> Abi:
         tuple(guards),
         tuple(dict.fromkeys(fresh)),
         tuple(op for op in every_op(func.ops) if has_trait(op.name, "fallible")),
+        late_results(func),
     )

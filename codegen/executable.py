@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -67,7 +68,8 @@ class Executable:
         self._guess = dict.fromkeys(abi.fresh, 0)
 
     def _grow(self, nbytes: int) -> None:
-        self._arena = self._wrap(aligned_empty(nbytes, np.int8))
+        self._workspace = aligned_empty(nbytes, np.int8)
+        self._arena = self._wrap(self._workspace)
         self._join()
 
     def _join(self) -> None:
@@ -95,18 +97,37 @@ class Executable:
             if code == codes.OK:
                 break
             self._handle(code)
+        if self.abi.late:
+            self._take_late(args, results)
         for i in self._bools:
             results[i] = results[i].view(np.bool_)
         return results
 
-    def _allocate(self, args: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
-        env: dict[str, DimLike] = dict(self._guess)
+    def _take_late(self, args: Sequence[Any], results: list[np.ndarray[Any, Any]]) -> None:
+        """Copy from the workspace the results whose sizes became known on the way."""
+        words = [int(w) for w in self._status_array[1:]]
+        env: dict[str, DimLike] = {**self._sizes(args), **dict(zip(self.abi.fresh, words, strict=False))}
+        for i, offset in zip(self.abi.late, words[len(self.abi.fresh) :], strict=False):
+            type = self.abi.results[i]
+            shape = [d for d in (subs_dim(d, env) for d in type.shape) if isinstance(d, int)]
+            dtype = _stored(type.numpy_dtype)
+            end = offset + math.prod(shape) * dtype.itemsize
+            results.insert(i, self._workspace[offset:end].view(dtype).reshape(shape).copy())
+
+    def _sizes(self, args: Sequence[Any]) -> dict[str, DimLike]:
+        """The sizes that arguments and shared variables have."""
+        out: dict[str, DimLike] = {}
         for symbol, kind, index, axis in self._symbols:
             source = args[index] if kind == "param" else self._arrays[index]
             assert source is not None
-            env[symbol] = int(source.shape[axis])
-        shapes = [[subs_dim(d, env) for d in t.shape] for t in self.abi.results]
-        types = zip(shapes, self.abi.results, strict=True)
+            out[symbol] = int(source.shape[axis])
+        return out
+
+    def _allocate(self, args: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+        env: dict[str, DimLike] = {**self._guess, **self._sizes(args)}
+        own = [t for i, t in enumerate(self.abi.results) if i not in self.abi.late]
+        shapes = [[subs_dim(d, env) for d in t.shape] for t in own]
+        types = zip(shapes, own, strict=True)
         try:
             return [np.empty([d for d in shape if isinstance(d, int)], _stored(t.numpy_dtype)) for shape, t in types]
         except (MemoryError, ValueError):  # more than there is: the next call begins afresh

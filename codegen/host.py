@@ -7,6 +7,7 @@ shared variables are written last, so a call that fails leaves them as they were
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tvm
@@ -14,7 +15,7 @@ from tvm import ir as tvm_ir
 from tvm import tirx
 
 from arignote.codegen import abi as codes
-from arignote.codegen.abi import Abi, abi_of, index_checks
+from arignote.codegen.abi import Abi, abi_of, executed, index_checks
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -32,6 +33,7 @@ from arignote.codegen.emit import (
 from arignote.codegen.kernels import Kernel
 from arignote.codegen.lapack import ROUTINES
 from arignote.codegen.library import LIBRARY, range_check
+from arignote.codegen.loops import lower_ifelse, lower_scan
 from arignote.codegen.scalar import K
 from arignote.codegen.schedules import build_kernel
 from arignote.codegen.target import Target
@@ -40,7 +42,7 @@ from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic, IRError
 from arignote.ir.opdef import OPS
 from arignote.ir.placement import host_scalars, is_contiguous_view, scratch_types
-from arignote.ir.types import Dim, DimLike, TensorType
+from arignote.ir.types import Dim, DimLike, TensorType, prod_dims
 
 ALIGN = 64
 
@@ -57,6 +59,7 @@ class HostEmitter(Emitter):
         self.func, self.target = func, target
         self.abi: Abi = abi_of(func)
         self.host = host_scalars(func)
+        self.early = host_scalars(func, early=True)
         self.env: dict[str, Any] = {}
         self.scalars: dict[Value, Any] = {}
         self.pointers: dict[Value, Pointer] = {}
@@ -67,6 +70,11 @@ class HostEmitter(Emitter):
         self.check_ids = {(c.op, c.value, c.axis): n for n, c in reversed(list(enumerate(self.abi.checks)))}
         self.refusal_ids = {op: n for n, op in enumerate(self.abi.fallible)}
         self.guard_ids = {op: n for n, op in enumerate(self.abi.guards)}
+        self.checked: set[tuple[Op, Value, int | None]] = set()  # by a loop, for all of its steps
+        self.inner_places: list[dict[str, Pointer]] = []  # of the loops and branches around what is emitted
+        self.used = _used_values(func)
+        self.slot_offsets: dict[int, Any] = {}
+        self.end: Any = i64(self.abi.arena)
         self.status: Buffer | None = None
         self.strides: list[tuple[tuple[Any, ...], list[Any]]] = []
 
@@ -114,13 +122,15 @@ class HostEmitter(Emitter):
             else:
                 self.pointers[p] = self._tensor_arg(f"p{i}", p.type, p.type.itemsize, f"param.{i}")
         results = [
-            self._tensor_arg(f"r{i}", r.type, r.type.itemsize, f"out.{i}") for i, r in enumerate(f.results)
+            (i, self._tensor_arg(f"r{i}", r.type, r.type.itemsize, f"out.{i}"))
+            for i, r in enumerate(f.results)
+            if i not in self.abi.late
         ]
-        places = {f"out.{i}": p for i, p in enumerate(results)}
+        places = {f"out.{i}": p for i, p in results}
         for s in f.states:
             pointer = self._tensor_arg(f"s{len(self.args)}", s.value.type, ALIGN, f"state.{s.name}")
             places[f"state.{s.name}"] = self.pointers[s.value] = pointer
-        constants = [op.result for op in f.ops if op.name == "const" and op.result not in self.host]
+        constants = [op.result for op in executed(f.ops) if op.name == "const" and op.result not in self.host]
         for i, c in enumerate(constants):
             self.pointers[c] = self._tensor_arg(f"c{i}", c.type, ALIGN, f"const.{i}")
         self.capacity = tirx.Var("capacity", "int64")
@@ -135,9 +145,8 @@ class HostEmitter(Emitter):
         if missing:
             raise UnsupportedError(f"dimension {missing[0]} of @{f.name} is not the size of any argument")
         self._prologue()
-        for op in f.ops:
-            if not all(r in self.host for r in op.results) and op.name != "const":
-                self._op(op)
+        self.block([op for op in f.ops if not op.results or not all(r in self.early for r in op.results)])
+        self._late_results()
         self.add(tirx.Return(tirx.const(codes.OK, "int32")))
         main = tirx.PrimFunc(self.args, as_stmt(self.stmts)).with_attrs({"global_symbol": "main"})
         return tvm.IRModule({**self.functions, tvm_ir.GlobalVar("main"): main})
@@ -175,11 +184,29 @@ class HostEmitter(Emitter):
             if s.value in self.host:
                 self.scalars[s.value] = self.bind(self.pointers[s.value].buffer.load(ZERO), "state")
         for op in self.func.ops:
-            if op.results and all(r in self.host for r in op.results):
+            if op.results and all(r in self.early for r in op.results):
                 self._host_op(op)
-            self._bind_dims(op)
+            if all(scalar in self.early for _, scalar in bound_dims(op)):
+                self._bind_dims(op)
         self._check_result_shapes()
-        self._slots()
+        self.slots()
+
+    def block(self, ops: Sequence[Op]) -> None:
+        """The ops of a loop's body or a branch."""
+        for op in ops:
+            self._on_host(op)
+            if op.regions or (not all(r in self.host for r in op.results) and op.name != "const"):
+                self.op(op)
+
+    def _on_host(self, op: Op) -> None:
+        """What the host computes itself, and the dimensions that it gives."""
+        if op.results and all(r in self.host for r in op.results) and not op.regions:
+            self._host_op(op)
+        self._bind_dims(op)
+
+    def is_used(self, v: Value) -> bool:
+        """Whether anything reads a result."""
+        return v in self.used
 
     def _host_op(self, op: Op) -> None:
         if op.name == "const":
@@ -187,7 +214,7 @@ class HostEmitter(Emitter):
         elif op.name == "dim":
             out = self.dim(op.operands[0].shape[op.attrs["axis"]])
         elif op.name == "check_index":
-            i, n = (self.scalars[v] for v in op.operands)
+            i, n = map(self.scalar, op.operands)
             number = self.check_ids[op, op.operands[0], op.attrs.get("axis")]
             bad = tirx.Or(tirx.LT(i, -n), tirx.GE(i, n))
             self.when(bad, lambda: self.fail(codes.BAD_INDEX, i64(number), i, n))
@@ -196,27 +223,24 @@ class HostEmitter(Emitter):
             element = self.pointer(op.operands[0])
             out = element.buffer.load(element.offset)
         elif op.name == "assume":
-            out, value = self.scalars[op.operands[0]], i64(op.attrs["value"])
+            out, value = self.scalar(op.operands[0]), i64(op.attrs["value"])
             number = self.guard_ids[op]
             self.when(tirx.NE(out, value), lambda: self.fail(codes.GUARD_FAILED, i64(number), out))
         else:
             lower: Any = OPS[op.name].lower
             attrs = {k: v for k, v in op.attrs.items() if k != "mem"}
-            xs = [self.scalars[v] for v in op.operands]
+            xs = list(map(self.scalar, op.operands))
             out = self.lowered(lambda: lower(K, *xs, **attrs))
         self.scalars[op.result] = self.bind(out, "h", chained=True)
 
     def _bind_dims(self, op: Op) -> None:
         for dim, scalar in bound_dims(op):
-            if scalar not in self.scalars:
-                note = "give the size as an argument, or compute it from shapes and integer arguments"
-                raise UnsupportedError(
-                    Diagnostic(f"{op.name}: a size that depends on computed data is not supported", loc=op.loc,
-                               notes=(note,))
-                )  # fmt: skip
-            value = K.cast(self.scalars[scalar], "i64")
-            if isinstance(dim, Dim) and (symbol := str(dim)) not in self.env and dim == Dim.symbol(symbol):
-                self.env[symbol] = self.bind(value, "n", chained=True)
+            symbol = str(dim)
+            if isinstance(dim, Dim) and symbol not in self.env and dim == Dim.symbol(symbol):
+                size = K.cast(self.scalar(scalar), "i64")
+                self.env[symbol] = self.bind(size, "n", chained=True)
+                if scalar not in self.early:
+                    self.slots()
 
     def _check_result_shapes(self) -> None:
         if not self.abi.fresh_results:
@@ -227,23 +251,38 @@ class HostEmitter(Emitter):
             for d, h in zip(self.abi.results[i].shape, have, strict=True):
                 if isinstance(d, Dim):
                     want = self.dim(d)
-                    words = [self.env[s] for s in self.abi.fresh]
+                    words = [self.env.get(s, ZERO) for s in self.abi.fresh]
                     self.when(tirx.NE(h, want), lambda w=words: self.fail(codes.RESULT_SHAPE, *w))  # type: ignore[misc]
 
-    def _slots(self) -> None:
-        """Offsets of workspace blocks of symbolic size, behind the planned part."""
-        self.slot_offsets: list[Any] = []
-        end: Any = i64(self.abi.arena)
+    def slots(self) -> None:
+        """Offsets of workspace blocks of symbolic size, behind the planned part, as far as their sizes are known."""
         approximate = {s: tirx.Cast("float64", v) for s, v in self.env.items()}
-        for nbytes in self.func.attrs.get("slots", ()):
+        new = [
+            (i, nbytes)
+            for i, nbytes in enumerate(self.func.attrs.get("slots", ()))
+            if i not in self.slot_offsets and nbytes.symbols() <= self.env.keys()
+        ]
+        for i, nbytes in new:
             # Products of sizes may leave 64 bits: what no memory holds is asked for and refused.
             large = tirx.GT(dim_expr(nbytes, approximate), tirx.const(float(2**62), "float64"))
             self.when(large, lambda: self.fail(codes.GROW_ARENA, i64(2**62)))
-            self.slot_offsets.append(end)
+            self.slot_offsets[i] = self.end
             rounded = tirx.truncdiv(self.dim(nbytes) + i64(ALIGN - 1), i64(ALIGN)) * i64(ALIGN)
-            end = self.bind(end + rounded, "end", chained=True)
-        if self.slot_offsets:
-            self.when(tirx.LT(self.capacity, end), lambda: self.fail(codes.GROW_ARENA, end))
+            self.end = self.bind(self.end + rounded, "end", chained=True)
+        if new:
+            self.when(tirx.LT(self.capacity, self.end), lambda: self.fail(codes.GROW_ARENA, self.end))
+
+    def _late_results(self) -> None:
+        """Say where results are whose sizes became known on the way, and these sizes."""
+        if not self.abi.late:
+            return
+        assert self.status is not None
+        words: list[Any] = [self.env[s] for s in self.abi.fresh]
+        for i in self.abi.late:
+            result = self.func.results[i]
+            words.append(mul(self.pointer(result).offset, i64(result.type.itemsize)))
+        for i, w in enumerate(words):
+            self.add(self.status.store(i64(i + 1), w))
 
     def dim(self, d: DimLike) -> Any:
         """A dimension as an expression."""
@@ -275,30 +314,36 @@ class HostEmitter(Emitter):
             offset = self._view_offset(op, base)
             place = base.place if offset is base.offset else f"{base.place}[{offset}]"
             self.pointers[v] = Pointer(base.buffer, offset, place)
-        elif mem in self.places:
-            base = self.places[mem]
-            if base.buffer.dtype == v.dtype:
-                self.pointers[v] = Pointer(base.buffer, ZERO, mem)
-            else:
-                self.pointers[v] = self._flat(base.buffer.var.data, v.dtype, v.type.size, mem)
+            return self.pointers[v]
+        inner = next((places[mem] for places in reversed(self.inner_places) if mem in places), None)
+        base = inner if inner is not None else self.places.get(mem)
+        if base is None:
+            self.pointers[v] = self.workspace_at(mem, v.type)
+        elif base.buffer.dtype == v.dtype:
+            self.pointers[v] = Pointer(base.buffer, base.offset, base.place)
         else:
-            self.pointers[v] = self._workspace(mem, v)
+            self.pointers[v] = self._flat(base.buffer.var.data, v.dtype, v.type.size, mem)
         return self.pointers[v]
 
     def workspace(self, op: Op) -> list[Pointer]:
         """The workspace of a routine."""
         places = op.attrs["mem"][len(op.results) :]
-        return [self._workspace(m, Value(t)) for m, t in zip(places, scratch_types(op), strict=True)]
+        return [self.workspace_at(m, t) for m, t in zip(places, scratch_types(op), strict=True)]
 
-    def _workspace(self, mem: str, v: Value) -> Pointer:
+    def workspace_at(self, mem: str, type: TensorType) -> Pointer:
+        """A place of the workspace, for values of `type`; `later/...` is one row (the last axes) behind a place."""
+        if mem.startswith("later/"):
+            base = self.workspace_at(mem[6:], type)
+            row = self.dim(prod_dims(type.shape[1:]))
+            return Pointer(base.buffer, add(base.offset, row), base.place)
         kind, _, number = mem.replace("+", ".").partition(".")
         offset = i64(int(number)) if kind == "arena" else self.slot_offsets[int(number)]
-        buffer = self.flats.get(v.dtype)
+        buffer = self.flats.get(type.dtype)
         if buffer is None:
-            buffer = self.flats[v.dtype] = Buffer(f"arena_{v.dtype}", v.dtype, self.capacity)
+            buffer = self.flats[type.dtype] = Buffer(f"arena_{type.dtype}", type.dtype, self.capacity)
             self.add(tirx.DeclBuffer(buffer.var, data=self.arena.data))
-        size = i64(v.type.itemsize)
-        elements = i64(int(number) // v.type.itemsize) if kind == "arena" else tirx.truncdiv(offset, size)
+        size = i64(type.itemsize)
+        elements = i64(int(number) // type.itemsize) if kind == "arena" else tirx.truncdiv(offset, size)
         return Pointer(buffer, elements, mem)
 
     def _view_offset(self, op: Op, base: Pointer) -> Any:
@@ -313,12 +358,13 @@ class HostEmitter(Emitter):
 
     # -- ops --------------------------------------------------------------------------------------------------------
 
-    def _op(self, op: Op) -> None:
+    def op(self, op: Op) -> None:
+        """A kernel, a routine, a loop or a branch."""
         if is_contiguous_view(op):
             return
         for check in index_checks(op):
             number = self.check_ids[op, check.value, check.axis]
-            if check.value in self.scalars:
+            if check.value in self.scalars or (op, check.value, check.axis) in self.checked:
                 continue
             assert not isinstance(check.size, Value)
             range_check(self, check.value, self.dim(check.size), number)
@@ -326,6 +372,10 @@ class HostEmitter(Emitter):
             return
         if op.name == "fused":
             self._kernel(op)
+        elif op.name == "scan":
+            lower_scan(self, op)
+        elif op.name == "ifelse":
+            lower_ifelse(self, op)
         elif op.name in LIBRARY:
             LIBRARY[op.name](self, op)
         elif op.name in ROUTINES:
@@ -380,3 +430,13 @@ class HostEmitter(Emitter):
     def invoke(self, gv: Any, args: list[Any]) -> None:
         """A call statement."""
         self.add(tirx.Evaluate(tvm_ir.Call(gv, args, ret_ty=tvm_ir.PrimType("int32"))))
+
+
+def _used_values(func: Func) -> set[Value]:
+    """What ops and regions read, and what leaves the function."""
+    used = set(func.roots())
+    for op in executed(func.ops):
+        used.update(op.operands)
+        for region in op.regions:
+            used.update(region.yields)
+    return used

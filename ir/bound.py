@@ -15,6 +15,7 @@ BOUND: dict[str, tuple[tuple[str, str], ...]] = {
     "qr": (("shape", "bound"),),
     "pinv": (("shape", "bound"),),
     "random_bits": (("shape", "bound"),),
+    "scan": (("steps", "bound"),),
     "slice": (("start", "bound_start"), ("size", "bound_size")),
     "update_slice": (("start", "bound_start"), ("size", "bound_size")),
 }

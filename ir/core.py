@@ -59,7 +59,7 @@ class Op:
     Made by `Builder.emit`, which infers the result types; `loc` is the user's line.
     """
 
-    __slots__ = ("attrs", "loc", "name", "operands", "regions", "results")
+    __slots__ = ("__weakref__", "attrs", "loc", "name", "operands", "regions", "results")
 
     def __init__(
         self,

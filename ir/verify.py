@@ -68,8 +68,9 @@ def _fused(op: Op) -> str | None:
 
 
 def _planned(op: Op) -> str | None:
-    """As `fused`, and every result has its memory, as has the workspace of a routine."""
-    if len(op.attrs.get("mem", ())) != len(op.results) + len(scratch_types(op)):
+    """As `fused`, and every result has its memory, as has the workspace of a routine and what a loop carries."""
+    more = op.attrs["carry"] if op.name == "scan" else len(scratch_types(op))
+    if len(op.attrs.get("mem", ())) != len(op.results) + more:
         return "has no memory for each of its results"
     return _fused(op)
 

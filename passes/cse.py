@@ -10,7 +10,8 @@ import numpy as np
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value
-from arignote.passes.base import Pass, hand_on_names, rebuild, with_operands
+from arignote.passes.base import Pass, hand_on_names, rebuild_ops, with_operands
+from arignote.passes.blocks import map_blocks
 
 
 def attr_key(attr: Any) -> Hashable:
@@ -56,20 +57,24 @@ class Cse(Pass):
     name: ClassVar[str] = "cse"
 
     def run(self, func: Func) -> Func:
-        seen: dict[Hashable, tuple[Value, ...]] = {}
+        return map_blocks(func, _block)
 
-        originals = set(func.ops)
 
-        def visit(b: Builder, op: Op, operands: tuple[Value, ...]) -> tuple[Value, ...]:
-            key = op_key(op, operands)
-            found = seen.get(key)
-            if found is None:
-                copy = with_operands(op, operands)
-                assert b.ops is not None
-                b.ops.append(copy)
-                found = seen[key] = copy.results
-            else:
-                hand_on_names(op.results, found, lambda made: made not in originals)
-            return found
+def _block(ops: list[Op], roots: Sequence[Value]) -> tuple[list[Op], dict[Value, Value]]:
+    seen: dict[Hashable, tuple[Value, ...]] = {}
+    originals = set(ops)
 
-        return rebuild(func, visit)
+    def visit(b: Builder, op: Op, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        key = op_key(op, operands)
+        found = seen.get(key)
+        if found is None:
+            copy = with_operands(op, operands)
+            assert b.ops is not None
+            b.ops.append(copy)
+            found = seen[key] = copy.results
+        else:
+            hand_on_names(op.results, found, lambda made: made not in originals)
+        return found
+
+    mapping: dict[Value, Value] = {}
+    return rebuild_ops(ops, mapping, visit), mapping

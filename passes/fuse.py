@@ -62,14 +62,16 @@ class Fuse(Pass):
     def run(self, func: Func) -> Func:
         if any(op.name == "fused" for op in func.ops):
             return func
-        return _Fusion(func, self.max).result()
+        return _Fusion(func, self.max, host_scalars(func)).result()
 
 
 class _Fusion:
-    def __init__(self, func: Func, max_ops: int) -> None:
+    """The kernels of a function, or of a region as one."""
+
+    def __init__(self, func: Func, max_ops: int, host: set[Value]) -> None:
         self.func = func
         self.max_ops = max_ops
-        self.host = host_scalars(func)
+        self.host = host
         self.users = uses(func.ops)
         self.roots = set(func.roots())
         self.position = {op: i for i, op in enumerate(func.ops)}
@@ -272,10 +274,16 @@ class _Fusion:
                 for op in current.ops:
                     operands = [mapping.get(v, v) for v in op.operands]
                     results = builder.emit(
-                        op.name, *operands, regions=op.regions, loc=op.loc,
+                        op.name, *operands, regions=map(self._region, op.regions), loc=op.loc,
                         names=[r.name for r in op.results], **op.attrs,
                     )  # fmt: skip
                     mapping.update(zip(op.results, results, strict=True))
+
+    def _region(self, region: Region) -> Region:
+        """The body of a loop or branch, cut into kernels of its own."""
+        body = Func("body", region.params, [], region.ops, region.yields)
+        fused = _Fusion(body, self.max_ops, self.host).result()
+        return Region(region.params, fused.ops, fused.results)
 
     def _emit_kernel(self, group: _Group, builder: Builder, mapping: dict[Value, Value]) -> None:
         inside = set(group.ops)

@@ -7,17 +7,18 @@ one function.
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from arignote.ir.bound import bound_symbols
 from arignote.ir.builder import Builder, describe
-from arignote.ir.core import Func, Op, Value, toposort
+from arignote.ir.core import Func, Op, Region, Value, toposort
 from arignote.ir.diag import Diagnostic, IRError, Loc
 from arignote.ir.opdef import opdef
-from arignote.ir.types import Dim, is_differentiable
+from arignote.ir.types import Dim, DimLike, dim_symbols, is_differentiable
 from arignote.passes.base import Pass
 from arignote.passes.rewrite import rewrite_ops
 from arignote.passes.stabilize import STABILIZE
@@ -36,6 +37,10 @@ class NotDifferentiableError(GradientError):
     """An op between the variable and the cost has no gradient."""
 
 
+#: Makes a dimension whose value is a scalar i64[].
+NewSymbol = Callable[[Value], DimLike]
+
+
 class GradBuilder(Builder):
     """Makes floating ops; dimensions that an op of the forward graph bound at run time are bound
     again.
@@ -44,14 +49,18 @@ class GradBuilder(Builder):
     do not depend on the op that first bound the dimension, which may be optimised away.
     """
 
-    def __init__(self, scalars: Mapping[str, Value]) -> None:
-        super().__init__(None)
-        self.scalars = scalars
+    def __init__(
+        self, scalars: Mapping[str, Value], symbol: NewSymbol, ops: list[Op] | None = None
+    ) -> None:
+        super().__init__(ops)
+        self.scalars = dict(scalars)
+        self._symbol = symbol
 
     def emit(
         self,
         name: str,
         *operands: Value,
+        regions: Iterable[Region] = (),
         loc: Loc | None = None,
         names: Sequence[str | None] = (),
         **attrs: Any,
@@ -64,25 +73,68 @@ class GradBuilder(Builder):
                 if isinstance(d, Dim) and d.symbols() & self.scalars.keys()
             ]
             if places and all(attrs["shape"][i].symbols() <= self.scalars.keys() for i in places):
-                operands = (*operands, *(self.scalar(attrs["shape"][i]) for i in places))
+                operands = (
+                    *operands,
+                    *(self.size(attrs["shape"][i], self.scalars.__getitem__) for i in places),
+                )
                 attrs["bound"] = tuple(places)
-        return super().emit(name, *operands, loc=loc, names=names, **attrs)
+        return super().emit(name, *operands, regions=regions, loc=loc, names=names, **attrs)
 
-    def scalar(self, dim: Dim) -> Value:
-        """The i64 value of a polynomial over bound symbols."""
-        total: Value | None = None
-        for monomial, coefficient in dim.terms:
-            term: Value | None = (
-                None if coefficient == 1 and monomial else self.const(coefficient, "i64")
-            )
-            for symbol, power in monomial:
-                for _ in range(power):
-                    factor = self.scalars[symbol]
-                    term = factor if term is None else self.mul(term, factor)
-            assert term is not None
-            total = term if total is None else self.add(total, term)
-        assert total is not None
-        return total
+    def symbol(self, scalar: Value) -> DimLike:
+        """A new dimension of the size `scalar`."""
+        dim = self._symbol(scalar)
+        if isinstance(dim, Dim):
+            self.scalars[str(dim)] = scalar
+        return dim
+
+    def inside(self, scalars: Mapping[str, Value], ops: list[Op] | None = None) -> GradBuilder:
+        """A builder for the body of a loop, which lists its ops."""
+        b = GradBuilder({**self.scalars, **scalars}, self._symbol, [] if ops is None else ops)
+        b.loc = self.loc
+        return b
+
+    def backward(
+        self,
+        ops: Sequence[Op],
+        seeds: Iterable[tuple[Value, Value]],
+        wrt: Sequence[Value],
+        constant: Collection[Value] = (),
+        totals: dict[Value, Value] | None = None,
+    ) -> list[Value | None]:
+        """The cotangents of `wrt`, inputs or results of `ops`, from pairs of a value and its cotangent.
+
+        Args: constant: values that nothing passes through. totals: cotangents that are given; those
+        that are found are added.
+        """
+        totals = {} if totals is None else totals
+        active = set(wrt)
+        for op in ops:
+            if not active.isdisjoint(v for v in op.operands if v not in constant):
+                active.update(r for r in op.results if is_differentiable(r.dtype))
+        pending: dict[Value, list[Value]] = {}
+        reached = set(totals)
+        for v, ct in seeds:
+            pending.setdefault(v, []).append(ct)
+            reached.add(v)
+        for op in reversed(ops):
+            if reached.isdisjoint(op.results):
+                continue
+            self.loc = op.loc
+            if active.isdisjoint(op.results) or not (flow := _flow(op, active, constant)):
+                continue
+            reached.update(op.operands[i] for i in flow)
+            cts = [_total(self, r, pending, totals) for r in op.results]
+            if any(ct is not None for ct in cts):
+                for i, part in _pull_back(self, op, cts, flow).items():
+                    pending.setdefault(op.operands[i], []).append(part)
+        out: list[Value | None] = []
+        for v in wrt:
+            self.loc = None if v.owner is None else v.owner.loc
+            total = _total(self, v, pending, totals)
+            if total is None and v in reached:
+                total = _named(self.full(0, v.type), v)  # reached only through steps, such as floor: flat
+            out.append(total)
+        return out
 
 
 def _check(cost: Value | None, wrt: Sequence[Value], known: Mapping[Value, Value]) -> None:
@@ -137,6 +189,7 @@ def derive(
     consider_constant: Iterable[Value] = (),
     known: Mapping[Value, Value] | None = None,
     disconnected: str = "raise",
+    symbol: NewSymbol | None = None,
 ) -> list[Value | None]:
     """The gradients of `cost` with respect to each of `wrt`, as floating values of their types.
 
@@ -144,7 +197,8 @@ def derive(
             floating-point values, inputs or intermediate ones. consider_constant: values that no
             gradient passes through. known: gradients with respect to intermediate values, taken as
             given instead of derived. disconnected: what happens where the cost does not depend on a
-            variable: "raise"; "warn" or "ignore", and its gradient is None.
+            variable: "raise"; "warn" or "ignore", and its gradient is None. symbol: makes the
+            dimensions that gradients of loops need.
 
     Raises:
         GradientError: the cost is no floating-point scalar, or a variable is not floating-point.
@@ -163,43 +217,27 @@ def derive(
     roots = _stabilised(roots, wrt, opaque)
     order = toposort(roots)
 
-    active = set(wrt)
-    for op in order:
-        if not active.isdisjoint(v for v in op.operands if v not in constant):
-            active.update(r for r in op.results if is_differentiable(r.dtype))
-
-    b = GradBuilder({s: v for op in order for s, v in bound_symbols(op)})
-    pending: dict[Value, list[Value]] = {}
+    b = GradBuilder({s: v for op in order for s, v in bound_symbols(op)}, symbol or _numbered(order))
+    seeds = []
     if cost is not None:
         b.loc = None if cost.owner is None else cost.owner.loc
-        pending[roots[0]] = [b.const(1.0, cost.dtype)]
-    reached = set(roots)
+        seeds.append((roots[0], b.const(1.0, cost.dtype)))
     totals = {v: _named(ct, v) for v, ct in known.items()}
-    for op in reversed(order):
-        if reached.isdisjoint(op.results):
-            continue
-        b.loc = op.loc
-        if active.isdisjoint(op.results) or not (flow := _flow(op, active, constant)):
-            continue
-        reached.update(op.operands[i] for i in flow)
-        cts = [_total(b, r, pending, totals) for r in op.results]
-        if any(ct is not None for ct in cts):
-            for i, ct in _pull_back(b, op, cts, flow).items():
-                pending.setdefault(op.operands[i], []).append(ct)
-
-    out: list[Value | None] = []
-    for v in wrt:
-        b.loc = None if v.owner is None else v.owner.loc
-        total = _total(b, v, pending, totals)
-        if total is None and v in reached:
-            total = _named(b.full(0, v.type), v)  # reached only through steps, such as floor: flat
+    out = b.backward(order, seeds, wrt, constant, totals)
+    for v, total in zip(wrt, out, strict=True):
         if total is None and disconnected != "ignore":
             message = f"the cost does not depend differentiably on {_label(v)}"
             if disconnected == "raise":
                 raise DisconnectedInputError(_at(v, message))
             warnings.warn(message, stacklevel=2)
-        out.append(total)
     return out
+
+
+def _numbered(ops: Iterable[Op]) -> NewSymbol:
+    """Symbols by number that `ops` do not mention."""
+    taken = {s for op in ops for v in (*op.operands, *op.results) for s in dim_symbols(v.shape)}
+    numbers = itertools.count()
+    return lambda scalar: Dim.symbol(next(s for n in numbers if (s := f"w{n}") not in taken))
 
 
 def _flow(op: Op, active: Collection[Value], constant: Collection[Value]) -> list[int]:
@@ -242,7 +280,9 @@ def _pull_back(
     single = len(op.results) == 1
     ct: Any = cts[0] if single else tuple(cts)
     result: Any = op.result if single else op.results
-    extra = {"regions": op.regions} if "region" in record.traits else {}
+    extra: dict[str, Any] = {}
+    if "region" in record.traits:
+        extra = {"regions": op.regions, "wanted": flow}
     parts = record.vjp(b, ct, result, *op.operands, **op.attrs, **extra)
     out = {}
     for i in flow:

@@ -13,6 +13,9 @@ from arignote.passes.decompose import Decompose
 from arignote.passes.fold import Fold
 from arignote.passes.gemm import Gemm
 from arignote.passes.guard import Guard
+from arignote.passes.scan_hoist import ScanHoist
+from arignote.passes.scan_merge import ScanMerge
+from arignote.passes.scan_prune import ScanPrune
 from arignote.passes.specialize import Specialize
 from arignote.passes.split import Split
 from arignote.passes.stabilize import Stabilize
@@ -31,6 +34,19 @@ SIMPLIFY = Pipeline(
     rounds=3,
 )
 
+#: Make loops small: what is the same in every step, or can be done for all steps at once, leaves them.
+LOOPS = Pipeline(
+    [
+        ScanMerge(),
+        ScanPrune(),
+        Cse(),
+        ScanHoist(),
+        ScanPrune(),
+        SIMPLIFY,
+    ],
+    rounds=2,
+)
+
 #: Choose the forms that kernels and libraries take.
 LOWER = Pipeline(
     [
@@ -42,7 +58,7 @@ LOWER = Pipeline(
 )
 
 #: Everything: for functions that run often.
-OPTIMIZE = SIMPLIFY + LOWER
+OPTIMIZE = Pipeline([SIMPLIFY, LOOPS, LOWER])
 
 #: Little: for functions that run once. Stable, and in the forms that the code generator takes.
 FAST_COMPILE = Pipeline([Stabilize(), Cse(), Dce(), Decompose(), Gemm()])

@@ -2,30 +2,36 @@
 
 The plan is written on the ops as the annotation `mem`, one place per result, then one per workspace of a routine:
 
-    arena+128      byte 128 of the workspace              out.0       the memory of the function's result 0
+    arena+128      byte 128 of the workspace              out.0       the memory of the function's result 0 (a result
+                                                                      whose size kernels compute stays in a slot)
     slot.2         a workspace block of symbolic size     state.W     the memory of the shared variable W
     view           the memory of operand 0 (a reshape, a contiguous slice)
+    yield.1        in a branch: the memory of the op's result 1
+    row.0          in a loop: the row of stacked output 0 that the step makes; next.1: the next carried value 1
+    later/arena+0  of a stacked output: one row behind arena+0, where the carried value before the first step lies
     host           a scalar that the host function computes
     const          constant data of the module
 
 Values whose lives do not overlap share memory; a kernel writes over an operand that dies in it where every element is
 read only for the element that replaces it; an update is computed straight into its shared variable when nothing reads
-the old value afterwards (it is moved behind the last reader), and is copied there at the end otherwise.
+the old value afterwards (it is moved behind the last reader), and is copied there at the end otherwise. How loops carry
+values is told in `arignote.passes.planloop`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value
 from arignote.ir.opdef import has_trait
-from arignote.ir.placement import host_scalars, is_contiguous_view, scratch_types, storage
-from arignote.ir.types import DimLike
+from arignote.ir.placement import host_scalars, is_contiguous_view, late_results, scratch_types, storage
+from arignote.passes.arena import Arena
 from arignote.passes.base import Pass
-
-ALIGN = 64
+from arignote.passes.memory import nbytes, owns_memory, writes_elementwise
+from arignote.passes.planloop import LoopPlan
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,6 @@ class Plan(Pass):
         func = _with_final_copies(func, in_place)
         func = _reordered(func, in_place)
         return _Planner(func, in_place).result()
-
-
-def _owns_memory(value: Value, host: set[Value]) -> bool:
-    """Whether a kernel writes `value` to memory that can be placed freely."""
-    return value.owner is not None and value not in host and value.owner.name != "const" and (
-        storage(value, host) is value
-    )
 
 
 def _copy(builder: Builder, value: Value) -> Value:
@@ -69,7 +68,7 @@ def _with_copies(func: Func) -> Func:
     taken: set[Value] = set()
     results = []
     for r in func.results:
-        if not _owns_memory(r, host) or r in taken:
+        if not owns_memory(r, host) or r in taken:
             r = _copy(builder, r)
         taken.add(r)
         results.append(r)
@@ -77,49 +76,11 @@ def _with_copies(func: Func) -> Func:
     for s in func.states:
         update = s.update
         if update is not None and update is not s.value:
-            if not _owns_memory(update, host) or update in taken:
+            if not owns_memory(update, host) or update in taken:
                 update = _copy(builder, update)
             taken.add(update)
         states.append(replace(s, update=update))
     return replace(func, ops=ops, states=states, results=results)
-
-
-def _writes_elementwise(op: Op, result: Value, operand: Value) -> bool:
-    """Whether `op` may write `result` over `operand`: each element is read only for the one that replaces it."""
-    if result.type.shape != operand.type.shape or result.type.itemsize != operand.type.itemsize:
-        return False
-    if op.name == "gemm":
-        return bool(op.attrs["acc"]) and operand is op.operands[2] and operand not in op.operands[:2]
-    if op.name in ("scatter", "update_slice"):
-        return operand is op.operands[0] and operand not in op.operands[1:]
-    if op.name != "fused":
-        return False
-    region = op.regions[0]
-    out = region.yields[op.results.index(result)]
-    params = [p for p, v in zip(region.params, op.operands, strict=True) if v is operand]
-    if op.attrs["kind"] == "rows" and not _written_last(region, out):
-        return False
-    if op.attrs["kind"] == "cols" and any(p.shape != out.shape for p in params):
-        return False
-    for inner in region.ops:
-        if any(p in inner.operands for p in params):
-            if has_trait(inner.name, "index") and inner.name != "broadcast":
-                return False
-            if op.attrs["kind"] == "cols" and has_trait(inner.name, "reduction"):
-                return False
-            shape = inner.operands[0].shape if has_trait(inner.name, "reduction") else inner.results[0].shape
-            if shape != operand.shape:
-                return False
-    return True
-
-
-def _written_last(region: Region, out: Value) -> bool:
-    """Whether a row's `out` is written in the last pass over the row: it depends on as many reductions as any value."""
-    level: dict[Value, int] = {p: 0 for p in region.params}
-    for op in region.ops:
-        depth = max((level[v] for v in op.operands), default=0) + has_trait(op.name, "reduction")
-        level.update((r, depth) for r in op.results)
-    return level[out] == max(level.values())
 
 
 def _in_place_updates(func: Func) -> dict[Value, str]:
@@ -141,7 +102,7 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
             continue  # where it fails, the variable keeps its value
         others = {r for r in readers.get(s.value, set()) if r is not op and not is_contiguous_view(r)}
         reads_itself = any(storage(x, host) is s.value for x in op.operands)
-        if reads_itself and not (s.value in op.operands and _writes_elementwise(op, new, s.value)):
+        if reads_itself and not (s.value in op.operands and writes_elementwise(op, new, s.value)):
             continue
         if reads_itself and any(storage(x, host) is s.value and x is not s.value for x in op.operands):
             continue
@@ -216,49 +177,72 @@ def _reordered(func: Func, in_place: dict[Value, str]) -> Func:
 
 
 class _Planner:
+    """Gives every value its place. Bodies of loops and branches are planned where they stand: what is free there is
+    free for as long as they run."""
+
     def __init__(self, func: Func, in_place: dict[Value, str]) -> None:
         self.func = func
         self.in_place = in_place
         self.host = host_scalars(func)
         self.place: dict[Value, str] = {}
-        self.free: list[tuple[int, int]] = []  # (offset, size) of free runs of the arena, sorted
-        self.size = 0
-        self.sizes: dict[Value, int] = {}
-        self.slots: list[DimLike] = []  # sizes in bytes of the symbolic blocks
-        self.free_slots: dict[DimLike, list[int]] = {}
+        self.arena = Arena()
 
     def result(self) -> Func:
         func = self.func
-        final = {r: f"out.{i}" for i, r in enumerate(func.results)}
+        late = late_results(func)
+        final = {r: f"out.{i}" for i, r in enumerate(func.results) if i not in late}
         final.update((v, f"state.{name}") for v, name in self.in_place.items())
-        last: dict[Value, int] = {}
-        for i, op in enumerate(func.ops):
-            for v in (*op.operands, *op.results):
-                last[storage(v, self.host)] = i
-        for s in func.states:
-            if s.update is not None:
-                last[storage(s.update, self.host)] = len(func.ops)
-        ops: list[Op] = []
         mapping: dict[Value, Value] = {}
-        for i, op in enumerate(func.ops):
-            mem = tuple(self._place(op, r, i, last, final) for r in op.results) + self._scratch(op)
-            dying = {storage(v, self.host) for v in (*op.operands, *op.results)}
-            for v in sorted(dying, key=lambda v: self.place.get(v, "")):
-                if last[v] == i:
-                    self._release(v)
-            new = Op(
-                op.name, [mapping.get(v, v) for v in op.operands], {**op.attrs, "mem": mem},
-                [r.type for r in op.results], op.regions, op.loc, [r.name for r in op.results],
-            )  # fmt: skip
-            mapping.update(zip(op.results, new.results, strict=True))
-            ops.append(new)
+        kept = [s.update for s in func.states if s.update is not None]
+        kept += [func.results[i] for i in late]
+        ops = self.block(func.ops, kept, final, mapping)
         planned = func.with_ops(ops, mapping)
-        attrs: dict[str, Any] = {**func.attrs, "arena": self.size, "stage": "planned"}
-        if self.slots:
-            attrs["slots"] = tuple(self.slots)
+        attrs: dict[str, Any] = {**func.attrs, "arena": self.arena.size, "stage": "planned"}
+        if self.arena.slots:
+            attrs["slots"] = tuple(self.arena.slots)
         return replace(planned, attrs=attrs)
 
-    def _place(self, op: Op, r: Value, i: int, last: dict[Value, int], final: dict[Value, str]) -> str:
+    def block(
+        self, ops: Sequence[Op], kept: Iterable[Value], final: Mapping[Value, str], mapping: dict[Value, Value]
+    ) -> list[Op]:
+        """The ops with their places. `kept` values live to the end, those in `final` have places of their own."""
+        last: dict[Value, int] = {}
+        for i, op in enumerate(ops):
+            for v in (*op.operands, *op.results):
+                last[storage(v, self.host)] = i
+        last.update((storage(v, self.host), len(ops)) for v in kept)
+        out: list[Op] = []
+        for i, op in enumerate(ops):
+            dies = {v for v in map(self._storage, (*op.operands, *op.results)) if last[v] == i}
+            mem, regions = self._places(op, dies, final)
+            for v in sorted(dies, key=lambda v: self.place.get(v, "")):
+                self.arena.release(self.place.pop(v, ""))
+            new = Op(
+                op.name, [mapping.get(v, v) for v in op.operands], {**op.attrs, "mem": mem},
+                [r.type for r in op.results], regions, op.loc, [r.name for r in op.results],
+            )  # fmt: skip
+            mapping.update(zip(op.results, new.results, strict=True))
+            out.append(new)
+        for v in {self._storage(v) for v in kept}:
+            self.arena.release(self.place.pop(v, ""))
+        return out
+
+    def _storage(self, v: Value) -> Value:
+        return storage(v, self.host)
+
+    def _places(
+        self, op: Op, dies: set[Value], final: Mapping[Value, str]
+    ) -> tuple[tuple[str, ...], Sequence[Region]]:
+        """The places of results and workspace, and the planned regions."""
+        if op.name == "scan":
+            return LoopPlan(self, op, final).places()
+        mem = tuple(self.put(op, r, dies, final) for r in op.results)
+        if op.name == "ifelse":
+            return mem, [self._branch(region) for region in op.regions]
+        return mem + self._scratch(op), op.regions
+
+    def put(self, op: Op, r: Value, dies: set[Value], final: Mapping[Value, str]) -> str:
+        """The place of a result."""
         if r in self.host:
             return "host"
         if op.name == "const":
@@ -270,61 +254,31 @@ class _Planner:
             return final[r]
         for v in op.operands:
             own = self.place.get(v, "")
-            dies = own.startswith(("arena", "slot")) and last[v] == i and v not in self._read_as_views(op)
-            if dies and _writes_elementwise(op, r, v):
-                self.place[r] = own
-                self.sizes[r] = self.sizes.pop(v, 0)
-                del self.place[v]
-                return own
-        self.place[r] = self._allocate(r)
+            if v in dies and self.arena.exclusive(own) and v not in self._read_as_views(op):
+                if writes_elementwise(op, r, v):
+                    self.place[r] = own
+                    del self.place[v]
+                    return own
+        self.place[r] = self.arena.allocate(nbytes(r.type))
         return self.place[r]
+
+    def _branch(self, region: Region) -> Region:
+        """A branch: what it yields is computed into the results of the op where it can be."""
+        final: dict[Value, str] = {}
+        for i, v in enumerate(region.yields):
+            if owns_memory(v, self.host) and v not in region.params:
+                final.setdefault(v, f"yield.{i}")
+        mapping: dict[Value, Value] = {}
+        ops = self.block(region.ops, region.yields, final, mapping)
+        return Region(region.params, ops, [mapping.get(v, v) for v in region.yields])
 
     def _scratch(self, op: Op) -> tuple[str, ...]:
         """Places that nothing else has while `op` runs."""
-        used = [Value(t, "scratch") for t in scratch_types(op)]
-        self.place.update((v, self._allocate(v)) for v in used)
-        places = tuple(self.place[v] for v in used)
-        for v in used:
-            self._release(v)
+        places = tuple(self.arena.allocate(nbytes(t)) for t in scratch_types(op))
+        for place in places:
+            self.arena.release(place)
         return places
 
     def _read_as_views(self, op: Op) -> set[Value]:
         """Operands that are read through a view as well: these cannot be overwritten."""
-        return {storage(v, self.host) for v in op.operands if storage(v, self.host) is not v}
-
-    def _allocate(self, v: Value) -> str:
-        nbytes = v.type.size * v.type.itemsize
-        if not isinstance(nbytes, int):
-            free = self.free_slots.get(nbytes)
-            if free:
-                return f"slot.{free.pop()}"
-            self.slots.append(nbytes)
-            return f"slot.{len(self.slots) - 1}"
-        size = -(-max(nbytes, 1) // ALIGN) * ALIGN
-        self.sizes[v] = size
-        best = min((f for f in self.free if f[1] >= size), key=lambda f: (f[1], f[0]), default=None)
-        if best is None:
-            offset = self.size
-            if self.free and sum(self.free[-1]) == self.size:  # grow the last free run
-                offset = self.free.pop()[0]
-            self.size = offset + size
-            return f"arena+{offset}"
-        self.free.remove(best)
-        if best[1] > size:
-            self.free.append((best[0] + size, best[1] - size))
-            self.free.sort()
-        return f"arena+{best[0]}"
-
-    def _release(self, v: Value) -> None:
-        place = self.place.pop(v, "")
-        if place.startswith("slot."):
-            nbytes = v.type.size * v.type.itemsize
-            self.free_slots.setdefault(nbytes, []).append(int(place[5:]))
-        elif place.startswith("arena+"):
-            runs = sorted([*self.free, (int(place[6:]), self.sizes.pop(v))])
-            self.free = []
-            for offset, size in runs:
-                if self.free and sum(self.free[-1]) == offset:
-                    self.free[-1] = (self.free[-1][0], self.free[-1][1] + size)
-                else:
-                    self.free.append((offset, size))
+        return {self._storage(v) for v in op.operands if self._storage(v) is not v}

@@ -10,6 +10,7 @@ from arignote.ir.bound import bound_positions
 from arignote.ir.builder import describe, make_op
 from arignote.ir.core import Func, Op, Region, Value
 from arignote.ir.diag import Diagnostic, IRError, TypeInferenceError
+from arignote.ir.loops import param_types
 from arignote.ir.opdef import has_trait
 from arignote.ir.symbols import subs_attr
 from arignote.ir.types import Dim, DimLike, same_dim
@@ -23,7 +24,6 @@ class _Specializer:
     def __init__(self, env: Mapping[str, DimLike]) -> None:
         self.env = dict(env)
         self.known: dict[Value, Known] = {}
-        self.assumptions: list[Op] = []  # made for the op at hand, and to be put before it
 
     def value(self, v: Value) -> Value:
         """A parameter or state with its symbols replaced."""
@@ -38,34 +38,48 @@ class _Specializer:
             out.append(mapping[v])
         return out
 
-    def region(self, region: Region) -> Region:
-        """A region with its symbols replaced."""
-        mapping: dict[Value, Value] = {}
-        params = self.values(region.params, mapping)
-        ops = self.ops(region.ops, mapping)
-        if params == region.params and ops == region.ops:
-            return region
-        return Region(params, ops, [mapping.get(v, v) for v in region.yields])
+    def regions(
+        self, op: Op, attrs: Mapping[str, Any], operands: Sequence[Value]
+    ) -> tuple[Region, ...]:
+        """The regions of `op` on its new operands (without scalars), with symbols replaced."""
+        types = param_types(op.name, [v.type for v in operands], attrs) if op.regions else []
+        # The last parameters are operands: all but position, elements and carried values of a loop.
+        first = attrs.get("seqs", 0) + attrs.get("carry", 0) + attrs.get("index", False)
+        out = []
+        for region in op.regions:
+            params = [
+                p if p.type == t else Value(t, p.name)
+                for p, t in zip(region.params, types, strict=True)
+            ]
+            for p, v in zip(reversed(params[first:]), reversed(operands), strict=False):
+                if v in self.known:
+                    self.known[p] = self.known[v]
+            mapping = dict(zip(region.params, params, strict=True))
+            ops = self.ops(region.ops, mapping)
+            if params == region.params and ops == region.ops:
+                out.append(region)
+            else:
+                out.append(Region(params, ops, [mapping.get(v, v) for v in region.yields]))
+        return tuple(out)
 
     def ops(self, ops: Sequence[Op], mapping: dict[Value, Value]) -> list[Op]:
         """Ops with their symbols replaced and their types inferred anew."""
-        out = []
+        out: list[Op] = []
         for op in ops:
-            new = self.op(op, tuple(mapping.get(v, v) for v in op.operands))
+            new = self.op(op, tuple(mapping.get(v, v) for v in op.operands), out)
             mapping.update(zip(op.results, new.results, strict=True))
             number = extent(new, new.operands, self.known)
             if number is not None:
                 self.known[new.result] = number
-            out += self.assumptions
-            self.assumptions.clear()
             out.append(new)
         return out
 
-    def op(self, op: Op, operands: tuple[Value, ...]) -> Op:
-        """`op` on specialised operands."""
+    def op(self, op: Op, operands: tuple[Value, ...], before: list[Op]) -> Op:
+        """`op` on specialised operands; what is assumed for it is appended to `before`."""
         attrs = {k: subs_attr(a, self.env) for k, a in op.attrs.items()}
-        attrs, operands = self.resolve(op, attrs, operands)
-        regions = tuple(self.region(r) for r in op.regions)
+        attrs, tensors, scalars = self.resolve(op, attrs, operands, before)
+        operands = (*tensors, *scalars)
+        regions = self.regions(op, attrs, tensors)
         types_same = all(v.type == w.type for v, w in zip(operands, op.operands, strict=False))
         if (
             len(operands) == len(op.operands)
@@ -80,10 +94,10 @@ class _Specializer:
         return new
 
     def resolve(
-        self, op: Op, attrs: dict[str, Any], operands: tuple[Value, ...]
-    ) -> tuple[dict[str, Any], tuple[Value, ...]]:
+        self, op: Op, attrs: dict[str, Any], operands: tuple[Value, ...], before: list[Op]
+    ) -> tuple[dict[str, Any], tuple[Value, ...], list[Value]]:
         """Write dimensions that scalar operands give into the attributes, where the scalars are
-        known."""
+        known. Returns the attributes, the tensors, and the scalars that are left."""
         places = bound_positions(op)
         tensors, scalars = (
             operands[: len(operands) - len(places)],
@@ -95,7 +109,7 @@ class _Specializer:
             dim = attrs[attr][position]
             if number is None and attr != "start" and isinstance(dim, int):
                 # A size that was specialised to: compiled code checks it before it changes anything.
-                self.assumptions.append(make_op("assume", (scalar,), {"value": dim}, (), op.loc))
+                before.append(make_op("assume", (scalar,), {"value": dim}, (), op.loc))
                 number = self.known[scalar] = dim
             if number is None or isinstance(number, bool):
                 left.append(scalar)
@@ -120,7 +134,7 @@ class _Specializer:
                 del attrs[listing]
         if places:
             attrs = {k: subs_attr(a, self.env) for k, a in attrs.items()}
-        return attrs, (*tensors, *left)
+        return attrs, tensors, left
 
 
 def symbol_of(dim: DimLike) -> str | None:

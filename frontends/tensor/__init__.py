@@ -116,6 +116,10 @@ from arignote.frontends.tensor.errors import (
     MissingInputError,
     UnusedInputError,
 )
+from arignote.frontends.tensor.folds import foldl as foldl
+from arignote.frontends.tensor.folds import foldr as foldr
+from arignote.frontends.tensor.folds import map as map
+from arignote.frontends.tensor.folds import reduce as reduce
 from arignote.frontends.tensor.gradient import grad
 from arignote.frontends.tensor.indexing import inc_subtensor, set_subtensor
 from arignote.frontends.tensor.io import In, Out, Param
@@ -146,6 +150,8 @@ from arignote.frontends.tensor.reduction import (
     sum,
     var,
 )
+from arignote.frontends.tensor.scan import scan as scan
+from arignote.frontends.tensor.scan import until as until
 from arignote.frontends.tensor.settings import ConfigError, config
 from arignote.frontends.tensor.shapes import (
     addbroadcast,
@@ -164,6 +170,7 @@ from arignote.frontends.tensor.shapes import (
 )
 from arignote.frontends.tensor.sharedvar import SharedVariable, TensorSharedVariable, shared
 from arignote.frontends.tensor.tensortype import TensorType
+from arignote.frontends.tensor.updates import OrderedUpdates
 from arignote.frontends.tensor.variable import TensorConstant, TensorVariable
 
 as_tensor = as_tensor_variable
@@ -178,6 +185,7 @@ __all__ = [
     "In",
     "MissingInputError",
     "Mode",
+    "OrderedUpdates",
     "Out",
     "Param",
     "SharedVariable",

@@ -188,7 +188,7 @@ def run_time_sizes(
     Raises:
         TypeInferenceError: a size is negative or beyond all memory; names the user's line.
     """
-    host = host_scalars(func)
+    host = host_scalars(func, early=True)
     inputs = {s for v in func.inputs() for s in dim_symbols(v.shape)}
     wanted = {
         symbol: (scalar, op)

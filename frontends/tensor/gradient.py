@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontends.tensor.convert import as_tensor_variable, label
 from arignote.frontends.tensor.creation import zeros_like
 from arignote.frontends.tensor.errors import DisconnectedInputError, GradientError
-from arignote.frontends.tensor.graph import Leaf, Variable, wrap
+from arignote.frontends.tensor.graph import Leaf, Symbol, Variable, wrap
 from arignote.ir.diag import Loc
-from arignote.ir.types import is_differentiable
+from arignote.ir.types import Dim, is_differentiable
 from arignote.passes.grad import derive
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def grad(
     }
     smooth = [v.value_ for v in variables if is_differentiable(v.value_.dtype)]
     constants = [as_tensor_variable(c).value_ for c in consider_constant or ()]
-    found = iter(derive(None if costs is None else costs.value_, smooth, constants, known, "ignore"))
+    root = None if costs is None else costs.value_
+    found = iter(derive(root, smooth, constants, known, "ignore", lambda v: Dim.symbol(Symbol.fresh(v))))
     out: list[TensorVariable | None] = []
     for v in variables:
         value = None if any(v is d for d in discrete) else next(found)

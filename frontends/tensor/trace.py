@@ -2,8 +2,7 @@
 
 The part of the graph that outputs and updates need is copied with its substitutions (`givens`)
 made, types inferred anew, and symbols named afresh, so that the same program always gives the same
-text. Dimensions that no input determines (`T.arange(k)`, `x[:k]`) are bound where they are used:
-each op that needs one takes it as a scalar operand.
+text.
 """
 
 from __future__ import annotations
@@ -13,18 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from arignote.frontends.tensor.blocks import Block, op_symbols, source_of
 from arignote.frontends.tensor.convert import type_text
 from arignote.frontends.tensor.errors import MissingInputError
 from arignote.frontends.tensor.gradient import made_at
-from arignote.frontends.tensor.graph import Axis, Leaf, Symbol, Variable
+from arignote.frontends.tensor.graph import Leaf, Variable
 from arignote.frontends.tensor.names import op_label
-from arignote.frontends.tensor.shapes import as_dim
 from arignote.frontends.tensor.sharedvar import SharedVariable
-from arignote.ir.bound import BOUND, bound_positions
-from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, State, Value
-from arignote.ir.symbols import attr_dims, subs_attr
-from arignote.ir.types import Dim, DimLike, TensorType
+from arignote.ir.types import Dim, TensorType
 
 DefaultUpdate = Callable[[SharedVariable], "Variable | None"]
 
@@ -56,16 +52,11 @@ def identifier(name: str, taken: set[str], fallback: str) -> str:
     return out
 
 
-class _Copier:
-    """Copies ops, depth first, into `ops`."""
+class _Copier(Block):
+    """Copies ops, depth first, into a function."""
 
     def __init__(self, inputs: Sequence[Variable], givens: Mapping[Value, Value]) -> None:
-        self.ops: list[Op] = []
-        self.b = Builder(self.ops)
-        self.values: dict[Value, Value] = {}
-        self.env: dict[str, DimLike] = {}
-        self.scalars: dict[str, Value] = {}  # symbols that inputs do not determine
-        self.names = dim_names()
+        super().__init__(dim_names())
         self.used: set[Value] = set()
         self.states: list[State] = []
         self.shared: list[SharedVariable] = []
@@ -145,7 +136,7 @@ class _Copier:
         op = value.owner
         if op is None:
             return []
-        return [*op.operands, *(_source(s) for s in _symbols(op) if s not in self.env)]
+        return [*op.operands, *(source_of(s) for s in op_symbols(op) if s not in self.env)]
 
     def _make(self, value: Value, user: Op | None) -> None:
         if value in self.givens:
@@ -154,74 +145,13 @@ class _Copier:
             self.values[value] = self._leaf(value, user)
         else:
             op = value.owner
-            for symbol in _symbols(op):
-                self._resolve(symbol)
-            new = self._op(op)
-            for old, result in zip(op.results, new, strict=True):
+            for symbol in op_symbols(op):
+                self.resolve(symbol)
+            for old, result in zip(op.results, self.op(op), strict=True):
                 self.values[old] = result
 
-    def _resolve(self, symbol: Symbol) -> None:
-        if symbol in self.env:
-            return
-        source = self.values[_source(symbol)]
-        if isinstance(symbol.origin, Axis):
-            self.env[symbol] = source.shape[symbol.origin.axis]
-            return
-        dim = as_dim(source)
-        if dim is None:
-            dim = Dim.symbol(next(self.names))
-            self.scalars[str(dim)] = source
-        self.env[symbol] = dim
-
-    # ------------------------------------------------------------ ops
-    def _op(self, op: Op) -> tuple[Value, ...]:
-        operands = [self.values[v] for v in op.operands]
-        attrs: dict[str, Any] = {k: subs_attr(a, self.env) for k, a in op.attrs.items()}
-        self.b.loc = op.loc
-        if op.name in BOUND:
-            operands = self._bind(op, operands, attrs)
-        names = [r.name for r in op.results]
-        return self.b.emit(op.name, *operands, regions=op.regions, names=names, **attrs)
-
-    def _bind(self, op: Op, operands: list[Value], attrs: dict[str, Any]) -> list[Value]:
-        """The operands, with scalars for just those dimensions that inputs do not determine."""
-        places = bound_positions(op)
-        count = len(operands) - len(places)
-        given = {
-            (attr, position): scalar
-            for (attr, _, position, _), scalar in zip(places, operands[count:], strict=True)
-        }
-        if op.name == "update_slice":  # sizes are those of what is written
-            attrs["size"] = operands[1].shape
-        scalars: list[Value] = []
-        for attr, listing in BOUND[op.name]:
-            if op.name == "update_slice" and attr == "size":
-                continue
-            items = list(attrs[attr])
-            bound = []
-            for position, dim in enumerate(items):
-                scalar = given.get((attr, position)) if attr == "start" else None
-                if scalar is None and isinstance(dim, Dim) and dim.symbols() & self.scalars.keys():
-                    scalar = self._scalar(dim)
-                    if dim.symbols() != {str(dim)}:  # what is bound is a plain symbol
-                        items[position] = Dim.symbol(next(self.names))
-                        self.scalars[str(items[position])] = scalar
-                    if attr == "start":
-                        items[position] = 0
-                if scalar is not None:
-                    bound.append(position)
-                    scalars.append(scalar)
-            attrs[attr] = tuple(items)
-            attrs.pop(listing, None)
-            if bound:
-                attrs[listing] = tuple(bound)
-        return [*operands[:count], *scalars]
-
-    def _scalar(self, dim: Dim) -> Value:
-        """The i64 value of a dimension."""
-        return self.b.size(dim, self._symbol)
-
-    def _symbol(self, symbol: str) -> Value:
+    def symbol(self, symbol: str) -> Value:
+        """As in `Block`; sizes of inputs are read off these."""
         if symbol in self.scalars:
             return self.scalars[symbol]
         for value in (*self.params, *(s.value for s in self.states)):
@@ -229,17 +159,6 @@ class _Copier:
                 if isinstance(dim, Dim) and str(dim) == symbol:
                     return self.b.dim(value, axis=axis)
         raise AssertionError(f"symbol {symbol} has no source")
-
-
-def _symbols(op: Op) -> list[Symbol]:
-    """The recorded symbols in the attributes of an op."""
-    found = {s for a in op.attrs.values() for d in attr_dims(a) for s in d.symbols()}
-    return sorted(s for s in found if isinstance(s, Symbol))
-
-
-def _source(symbol: Symbol) -> Value:
-    origin = symbol.origin
-    return origin if isinstance(origin, Value) else origin.value
 
 
 def _missing(value: Value, variable: Any, user: Op | None) -> str:

@@ -1,0 +1,309 @@
+"""`scan`: loops, with Theano's interface."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from arignote.frontends.tensor import elementwise as ew
+from arignote.frontends.tensor.capture import Capture, leaves_of
+from arignote.frontends.tensor.convert import as_tensor_variable, label, scalar_int, to_bool, type_text
+from arignote.frontends.tensor.errors import MissingInputError
+from arignote.frontends.tensor.graph import Variable, wrap
+from arignote.frontends.tensor.loc import user_loc
+from arignote.frontends.tensor.loopargs import Output, Sequence_, output_infos, sequence_infos
+from arignote.frontends.tensor.shapes import Sizes, as_variable, dim_of
+from arignote.frontends.tensor.sharedvar import SharedVariable
+from arignote.frontends.tensor.updates import OrderedUpdates
+from arignote.ir.builder import Builder
+from arignote.ir.core import Op, Value
+from arignote.ir.loops import Loop, element_type
+from arignote.ir.types import DimLike, same_dim
+
+if TYPE_CHECKING:
+    from arignote.frontends.tensor.variable import TensorVariable
+
+#: Loops and the shared variables that they update: `function` warns where these updates are forgotten.
+pending_updates: weakref.WeakKeyDictionary[Op, list[SharedVariable]] = weakref.WeakKeyDictionary()
+
+
+class until:  # noqa: N801  # Theano's name
+    """A condition that ends a loop: `fn` returns it behind outputs and updates. The step in which it holds is the last
+    one."""
+
+    def __init__(self, condition: Any) -> None:
+        self.condition = as_tensor_variable(condition)
+        if self.condition.ndim:
+            raise TypeError(f"until takes a scalar condition, but {label(self.condition)} is {self.condition.type}")
+
+
+def scan(
+    fn: Callable[..., Any],
+    sequences: Any = None,
+    outputs_info: Any = None,
+    non_sequences: Any = None,
+    n_steps: Any = None,
+    truncate_gradient: int = -1,
+    go_backwards: bool = False,
+    mode: Any = None,
+    name: str | None = None,
+    profile: Any = False,
+    allow_gc: bool | None = None,
+    strict: bool = False,
+    return_list: bool = False,
+) -> tuple[Any, OrderedUpdates]:
+    """Call `fn` symbolically once, to make the body of a loop; the loop runs it for each element of the sequences.
+
+    Args:
+        fn: takes an element of each sequence (one for each tap), then earlier outputs (one for each tap), then the
+            non-sequences. Returns the outputs of a step, or pairs of these with updates of shared variables (a dict, or
+            pairs) or with `until(condition)`, or all three.
+        sequences: variables whose first axis is looped over, or dicts `{"input": x, "taps": [-1, 0]}`.
+        outputs_info: for each output None, if it is not fed back; its initial value, which is `fn`'s argument in the
+            first step; or a dict `{"initial": x, "taps": [-3, -1]}`, where x has as many rows as the lowest tap says.
+        non_sequences: variables that are the same in every step.
+        n_steps: the number of steps; by default that of the elements of the shortest sequence.
+        truncate_gradient: how many steps, from the last one back, gradients go through; -1 for all.
+        go_backwards: begin with the last elements of the sequences; outputs are in the order in which they are computed.
+        strict: `fn` uses nothing but its arguments.
+        return_list: return a list even for one output.
+        mode, profile, allow_gc: for Theano's programs; the function around the loop decides these.
+
+    Returns:
+        The outputs of all steps (initial values excluded) along a new first axis: a variable, a list if there are
+        several, None if there is none; and the updates of shared variables, to be given to `function`.
+
+    Raises:
+        TypeError, ValueError: arguments that do not fit; the message names the argument and the loop.
+    """
+    return _Scan(fn, name, strict).build(
+        sequence_infos(sequences, name), output_infos(outputs_info, name), _as_list(non_sequences), n_steps,
+        truncate_gradient, go_backwards, return_list,
+    )  # fmt: skip
+
+
+scan.until = until  # type: ignore[attr-defined]
+
+
+def _as_list(x: Any) -> list[Any]:
+    return [] if x is None else list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+class _Scan:
+    def __init__(self, fn: Callable[..., Any], name: str | None, strict: bool, checkpoint: bool = False) -> None:
+        from arignote.frontends.tensor.callable import Function
+
+        self.title = f"scan {name!r}" if name else "scan"
+        if isinstance(fn, Function):
+            raise TypeError(
+                f"{self.title}: fn is the compiled {fn!r}; give a Python function that returns symbolic expressions"
+            )
+        if not callable(fn):
+            raise TypeError(f"{self.title}: fn must be callable, not {fn!r}")
+        self.fn, self.strict, self.checkpoint = fn, strict, checkpoint
+
+    def build(
+        self, sequences: list[Sequence_], outputs: list[Output], rest: list[Any], n_steps: Any, truncate: int,
+        backwards: bool, return_list: bool,
+    ) -> tuple[Any, OrderedUpdates]:  # fmt: skip
+        steps, count = self._steps(sequences, n_steps)
+        loop = Loop(steps, count=count, reverse=bool(backwards), truncate=self._truncation(truncate))
+        loop.checkpoint = self.checkpoint
+        arguments: list[Any] = []
+        stand_ins: dict[Value, Value] = {}  # what `fn` sees -> the parameter
+
+        def argument(param: Value) -> None:
+            arguments.append(wrap(param))
+            stand_ins[param] = Value(param.type, param.name)
+
+        for seq in sequences:
+            for tap, rows in seq.rows(steps):
+                argument(Value(element_type(rows.type), seq.tap_name(tap)))
+                loop.seqs.append((rows, stand_ins[arguments[-1].value_]))
+        states = [self._initial(o, loop, stand_ins) for o in outputs]
+        for o, params in zip(outputs, states, strict=True):
+            arguments += [wrap(params[-tap - 1]) for tap in o.taps]
+        rest = [as_tensor_variable(v) for v in rest]
+        made, updates, stop = self._returned(self.fn(*arguments, *rest), len(outputs) if outputs else None)
+        outputs = outputs or [Output() for _ in made]
+        states = states or [[] for _ in made]
+        if len(outputs) != len(made):
+            raise ValueError(
+                f"{self.title}: fn returns {len(made)} outputs, but outputs_info has {len(outputs)} entries. Give None "
+                "as outputs_info for an output that is not fed back"
+            )
+        roots = [v.value_ for v in made] + [u.value_ for u in updates.values()]
+        roots += [] if stop is None else [stop.value_]
+        shared = self._shared(roots, updates)
+        for variable in shared:
+            carry = loop.carry(variable.value_)
+            stand_ins[variable.value_] = carry.param
+        body = Capture(stand_ins)
+        self._close(loop, body, outputs, made, [shared[v] for v in shared])
+        loop.stop = None if stop is None else body.value(to_bool(stop.value_))
+        loop.ops = body.ops
+        loop.invariants = [(v, p) for v, p in body.outside.items()]
+        if self.strict:
+            self._check_strict(loop, rest)
+        return self._results(loop, made, list(shared), return_list)
+
+    # -- arguments --------------------------------------------------------------------------------------------------
+
+    def _steps(self, sequences: list[Sequence_], n_steps: Any) -> tuple[DimLike, Value | None]:
+        """The number of steps, and the scalar that gives it where no input does."""
+        if n_steps is not None:
+            number = scalar_int(n_steps, f"{self.title}: n_steps")
+            if isinstance(number, int) and number < 0:
+                raise ValueError(f"{self.title}: n_steps is {number}; use go_backwards to go through sequences from their ends")
+        elif not sequences:
+            raise ValueError(f"{self.title}: give sequences or n_steps, to say how many steps there are")
+        else:
+            lengths = list(dict.fromkeys(s.length() for s in sequences))
+            number = lengths[0]
+            if len(lengths) > 1:
+                shortest = as_variable(dim_of_length(sequences[0]))
+                for s in sequences[1:]:
+                    shortest = ew.minimum(shortest, as_variable(dim_of_length(s)))
+                number = scalar_int(shortest, "n_steps")
+            elif not isinstance(number, int):
+                return number, None
+        if isinstance(number, int):
+            return number, None
+        sizes = Sizes([number])
+        return sizes.shape[0], sizes.operands[0] if sizes.bound else None
+
+    def _truncation(self, truncate: Any) -> int:
+        if isinstance(truncate, bool) or not isinstance(truncate, int) or (truncate < 1 and truncate != -1):
+            raise ValueError(f"{self.title}: truncate_gradient is {truncate!r}; give -1 or a number of steps")
+        return max(truncate, 0)
+
+    def _initial(self, output: Output, loop: Loop, stand_ins: dict[Value, Value]) -> list[Value]:
+        """The stand-ins for the earlier values of an output, the latest first."""
+        out = []
+        for init in output.initial_values():
+            carry = loop.carry(init, output.name)
+            stand_in = Value(init.type, None if output.name is None else f"{output.name}[t-{len(out) + 1}]")
+            stand_ins[stand_in] = carry.param
+            out.append(stand_in)
+        return out
+
+    # -- what fn returned -------------------------------------------------------------------------------------------
+
+    def _returned(
+        self, returned: Any, outputs: int | None
+    ) -> tuple[list[TensorVariable], OrderedUpdates, TensorVariable | None]:
+        parts = list(returned) if _is_mixed(returned) else [returned]
+        made: list[Any] = []
+        updates = OrderedUpdates()
+        stop: TensorVariable | None = None
+        for part in parts:
+            if isinstance(part, until):
+                stop = part.condition
+            elif _are_updates(part):
+                updates.update(part)
+            elif part is not None:
+                made += list(part) if isinstance(part, (list, tuple)) else [part]
+        for v in made:
+            if not isinstance(v, (Variable, int, float)) and not hasattr(v, "dtype"):
+                raise TypeError(f"{self.title}: fn returned {v!r}; it returns variables, updates and until(...)")
+        new = OrderedUpdates((target, as_tensor_variable(value)) for target, value in updates.items())
+        return [as_tensor_variable(v) for v in made], new, stop
+
+    def _shared(self, roots: Sequence[Value], updates: OrderedUpdates) -> dict[SharedVariable, Any]:
+        """The shared variables that the loop updates, and their new values: given, or by default."""
+        found: dict[SharedVariable, Any] = dict(updates)
+        todo = list(roots)
+        while todo:
+            new = []
+            for leaf in leaves_of(todo):
+                v = leaf.variable
+                if isinstance(v, SharedVariable) and v not in found and v.default_update is not None:
+                    found[v] = as_tensor_variable(v.default_update)
+                    new.append(found[v].value_)
+            todo = new
+        return found
+
+    def _close(
+        self, loop: Loop, body: Capture, outputs: list[Output], made: list[TensorVariable], shared: list[Any]
+    ) -> None:
+        """Say what the body yields."""
+        at = 0
+        for i, (output, v) in enumerate(zip(outputs, made, strict=True)):
+            value = body.value(v.value_)
+            depth = output.depth
+            for j in range(depth):
+                carry = loop.carries[at + j]
+                carry.next = value if j == 0 else loop.carries[at + j - 1].param
+            if depth:
+                self._check_state(f"output {i}", value, loop.carries[at].init, v)
+            at += depth
+            loop.outs.append(value)
+        for carry, new in zip(loop.carries[at:], shared, strict=True):
+            carry.next = body.value(new.value_)
+            self._check_state(f"the update of {carry.init.name or 'a shared variable'}", carry.next, carry.init, new)
+
+    def _check_state(self, what: str, value: Value, init: Value, made: Variable) -> None:
+        if value.dtype == init.dtype and value.ndim == init.ndim and all(map(same_dim, value.shape, init.shape)):
+            return
+        hint = "cast one of them" if value.dtype != init.dtype else "it must keep its shape from step to step"
+        raise TypeError(
+            f"{self.title}: {what} of fn is {type_text(value)} {value.type}, but its initial value "
+            f"{init.name or ''} is {type_text(init)} {init.type}: {hint}"
+        )
+
+    def _check_strict(self, loop: Loop, rest: list[Any]) -> None:
+        given = {v.value_ for v in rest} | {x for x, _ in loop.seqs}
+        for outer, _ in loop.invariants:
+            if outer not in given and (outer.owner is None or leaves_of([outer])):
+                raise MissingInputError(
+                    f"{self.title}: fn uses {outer.name or type_text(outer)}, which strict=True does not allow: "
+                    "pass it in non_sequences"
+                )
+
+    # -- results ----------------------------------------------------------------------------------------------------
+
+    def _results(
+        self, loop: Loop, made: list[TensorVariable], shared: list[SharedVariable], return_list: bool
+    ) -> tuple[Any, OrderedUpdates]:
+        b = Builder(loc=user_loc())
+        lasts, stacks = loop.emit(b, [*(c.init.name for c in loop.carries), *(v.name for v in made)])
+        results: list[Any] = [wrap(s) for s in stacks[: len(made)]]
+        if loop.reverse:
+            results = [r[::-1] for r in results]
+        if loop.stop is not None:
+            done = wrap(stacks[-1])
+            results = [r[:done] for r in results]
+        first = len(loop.carries) - len(shared)
+        updates = OrderedUpdates(zip(shared, map(wrap, lasts[first:]), strict=True))
+        if shared:
+            op = lasts[0].owner
+            assert op is not None
+            pending_updates[op] = shared
+        if return_list or len(results) > 1:
+            return results, updates
+        return (results[0] if results else None), updates
+
+
+def dim_of_length(sequence: Sequence_) -> int | Value:
+    """The number of steps that a sequence has elements for."""
+    size = dim_of(sequence.variable.value_, 0)
+    extra = sequence.extra
+    if not extra:
+        return size
+    return size - extra if isinstance(size, int) else (as_variable(size) - extra).value_
+
+
+def _is_mixed(returned: Any) -> bool:
+    """Whether `fn` returned outputs, updates and a condition as separate parts."""
+    return isinstance(returned, (list, tuple)) and any(
+        isinstance(p, until) or _are_updates(p) or isinstance(p, (list, tuple)) for p in returned
+    ) and not _are_updates(returned)
+
+
+def _are_updates(part: Any) -> bool:
+    if isinstance(part, Mapping):
+        return True
+    return isinstance(part, (list, tuple)) and len(part) > 0 and all(
+        isinstance(p, (list, tuple)) and len(p) == 2 and isinstance(p[0], SharedVariable) for p in part
+    )

@@ -1,0 +1,208 @@
+"""Ops of one step as ops on all steps at once, with a new first axis.
+
+`Batch.value` gives for a value of a loop's body what it is outside: the same in every step, or stacked. What has no
+rule stays in the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from arignote.ir.builder import Builder
+from arignote.ir.core import Op, Value
+from arignote.ir.opdef import has_trait
+from arignote.ir.types import DimLike, prod_dims
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """A value of the body, outside: `stacked` along a new first axis, or the same in every step."""
+
+    value: Value
+    stacked: bool
+
+
+class Batch:
+    """Lifts values of a body; `known` has the parameters and whatever else is at hand."""
+
+    def __init__(
+        self, b: Builder, steps: DimLike, known: Mapping[Value, Lifted], body: Sequence[Op], symbol: Callable[[str], Value]
+    ) -> None:
+        self.b, self.steps, self.body, self.symbol = b, steps, body, symbol
+        self.known = dict(known)
+
+    def lift(self, v: Value) -> Lifted:
+        """A value of the body, outside.
+
+        Raises:
+            LookupError: an op that it needs has no rule.
+        """
+        if v not in self.known:
+            for op in _between(self.body, v, self.known):
+                self._op(op)
+        return self.known[v]
+
+    def _op(self, op: Op) -> None:
+        self.b.loc = op.loc
+        operands = [self.known[v] for v in op.operands]
+        if not any(x.stacked for x in operands):
+            values, names = [x.value for x in operands], [r.name for r in op.results]
+            results = self.b.emit(op.name, *values, regions=op.regions, names=names, **op.attrs)
+            self.known.update((r, Lifted(v, False)) for r, v in zip(op.results, results, strict=True))
+            return
+        rule = rule_for(op)
+        if rule is None:
+            raise LookupError(f"{op.name} does not run on all steps at once")
+        value = rule(self, op, operands)
+        if value.name is None:
+            value.name = op.result.name
+        self.known[op.result] = Lifted(value, True)
+
+    def stack(self, x: Lifted) -> Value:
+        """The value of all steps."""
+        if x.stacked:
+            return x.value
+        one = self.b.reshape(x.value, shape=(1, *x.value.shape))
+        out: Value = self.b.broadcast(one, shape=(self.steps, *x.value.shape))
+        return out
+
+    def padded(self, x: Lifted, rank: int) -> Value:
+        """A value that broadcasts against stacked ones of `rank` dimensions (in a step)."""
+        missing = rank - (x.value.ndim - x.stacked)
+        if not x.stacked or not missing:
+            return x.value
+        first, *rest = x.value.shape
+        out: Value = self.b.reshape(x.value, shape=(first, *(1,) * missing, *rest))
+        return out
+
+
+def _between(body: Sequence[Op], root: Value, known: Mapping[Value, Lifted]) -> list[Op]:
+    """The ops of `body` that `root` needs besides what is known."""
+    wanted = {root}
+    out = []
+    for op in reversed(body):
+        if not wanted.isdisjoint(op.results):
+            out.append(op)
+            wanted.update(v for v in op.operands if v not in known)
+    return out[::-1]
+
+
+Rule = Callable[[Batch, Op, list[Lifted]], Value]
+
+
+def rule_for(op: Op) -> Rule | None:
+    """How `op` runs on all steps at once; None if it does not."""
+    if op.regions or len(op.results) != 1 or any(k.startswith("bound") for k in op.attrs):
+        return None
+    if has_trait(op.name, "elementwise"):
+        return _elementwise
+    if has_trait(op.name, "reduction"):
+        return _reduction
+    return RULES.get(op.name)
+
+
+def _elementwise(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    rank = op.result.ndim
+    return batch.b.emit(op.name, *(batch.padded(x, rank) for x in xs), **op.attrs)[0]
+
+
+def _reduction(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    axes = tuple(a + 1 for a in op.attrs["axes"])
+    return batch.b.emit(op.name, xs[0].value, **{**op.attrs, "axes": axes})[0]
+
+
+def _axis(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    return batch.b.emit(op.name, xs[0].value, **{**op.attrs, "axis": op.attrs["axis"] + 1})[0]
+
+
+def _axes(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    axes = tuple(a + 1 for a in op.attrs["axes"])
+    return batch.b.emit(op.name, xs[0].value, axes=axes)[0]
+
+
+def _broadcast(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    shape = op.attrs["shape"]
+    out: Value = batch.b.broadcast(batch.padded(xs[0], len(shape)), shape=(batch.steps, *shape))
+    return out
+
+
+def _reshape(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    out: Value = batch.b.reshape(xs[0].value, shape=(batch.steps, *op.attrs["shape"]))
+    return out
+
+
+def _transpose(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    out: Value = batch.b.transpose(xs[0].value, perm=(0, *(p + 1 for p in op.attrs["perm"])))
+    return out
+
+
+def _dot(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    b, (x, y) = batch.b, xs
+    out: Value
+    if x.stacked and y.stacked:
+        out = b.batched_dot(x.value, y.value)
+    elif x.stacked:
+        t, m, k = x.value.shape
+        flat = b.dot(b.reshape(x.value, shape=(t * m, k)), y.value)
+        out = b.reshape(flat, shape=(t, m, y.value.shape[1]))
+    else:
+        out = b.batched_dot(batch.stack(x), y.value)
+    return out
+
+
+def _batched_dot(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    b = batch.b
+    flat = [b.reshape(v, shape=(v.shape[0] * v.shape[1], *v.shape[2:])) for v in map(batch.stack, xs)]
+    out: Value = b.reshape(b.batched_dot(*flat), shape=(batch.steps, *op.result.shape))
+    return out
+
+
+def _gather(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    b, (x, *indices) = batch.b, xs
+    rank = max(i.value.ndim - i.stacked for i in indices)
+    padded = [batch.padded(i, rank) for i in indices]
+    out: Value
+    if x.stacked:
+        steps = b.iota(shape=(batch.steps,), axis=0, dtype="i64")
+        out = b.gather(x.value, b.reshape(steps, shape=(batch.steps, *(1,) * rank)), *padded)
+    else:
+        out = b.gather(x.value, *padded)
+    return out
+
+
+def _concatenate(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    out: Value = batch.b.concatenate(*map(batch.stack, xs), axis=op.attrs["axis"] + 1)
+    return out
+
+
+def _slice(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    attrs = _shifted(batch, op)
+    out: Value = batch.b.slice(xs[0].value, **attrs)
+    return out
+
+
+def _update_slice(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    attrs = {**_shifted(batch, op), "mode": op.attrs["mode"]}
+    out: Value = batch.b.update_slice(batch.stack(xs[0]), batch.stack(xs[1]), **attrs)
+    return out
+
+
+def _shifted(batch: Batch, op: Op) -> dict[str, Any]:
+    first = {"start": 0, "size": batch.steps, "step": 1}
+    return {key: (value, *op.attrs[key]) for key, value in first.items()}
+
+
+RULES: dict[str, Rule] = {
+    "softmax": _axis, "log_softmax": _axis, "logsumexp": _axes, "broadcast": _broadcast, "reshape": _reshape,
+    "transpose": _transpose, "dot": _dot, "batched_dot": _batched_dot, "gather": _gather, "concatenate": _concatenate,
+    "slice": _slice, "update_slice": _update_slice,
+}  # fmt: skip
+
+
+def flattened(b: Builder, x: Value, axes: int) -> Value:
+    """`x` with its first `axes` axes as one."""
+    size = prod_dims(x.shape[:axes])
+    out: Value = b.reshape(x, shape=(size, *x.shape[axes:]))
+    return out
