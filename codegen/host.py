@@ -316,13 +316,13 @@ class HostEmitter(Emitter):
             self.pointers[v] = Pointer(base.buffer, offset, place)
             return self.pointers[v]
         inner = next((places[mem] for places in reversed(self.inner_places) if mem in places), None)
-        base = inner if inner is not None else self.places.get(mem)
-        if base is None:
+        known = inner if inner is not None else self.places.get(mem)
+        if known is None:
             self.pointers[v] = self.workspace_at(mem, v.type)
-        elif base.buffer.dtype == v.dtype:
-            self.pointers[v] = Pointer(base.buffer, base.offset, base.place)
+        elif known.buffer.dtype == v.dtype:
+            self.pointers[v] = Pointer(known.buffer, known.offset, known.place)
         else:
-            self.pointers[v] = self._flat(base.buffer.var.data, v.dtype, v.type.size, mem)
+            self.pointers[v] = self._flat(known.buffer.var.data, v.dtype, v.type.size, mem)
         return self.pointers[v]
 
     def workspace(self, op: Op) -> list[Pointer]:

@@ -136,10 +136,11 @@ class _Replay:
     need."""
 
     def __init__(self, loop: Loop, used: Sequence[Value]) -> None:
-        self.free = {p for _, p in (*loop.seqs, *loop.invariants)} | {loop.index}
+        self.free = {p for _, p in (*loop.seqs, *loop.invariants)}
+        self.free |= set() if loop.index is None else {loop.index}
         carried = {c.param for c in loop.carries}
         self.checkpoint = loop.checkpoint
-        self.saved = {v: None for v in used if v in carried or not self._again(v)}
+        self.saved: dict[Value, None] = {v: None for v in used if v in carried or not self._again(v)}
         for v in used:
             if v not in self.saved and not self._possible(v):
                 if self.checkpoint:
@@ -147,7 +148,7 @@ class _Replay:
                 else:
                     self.saved[v] = None
         roots = [v for v in used if v not in self.saved]
-        stop = set(self.saved) | self.free
+        stop = {*self.saved, *self.free}
         self.again = _between(loop.ops, roots, stop)
         self.params = {v for v in (*used, *(v for op in self.again for v in op.operands)) if v in self.free}
 
@@ -181,7 +182,7 @@ class _Replay:
                 seen.update(new)
 
 
-def _between(ops: Sequence[Op], roots: Iterable[Value], stop: set[Value | None]) -> list[Op]:
+def _between(ops: Sequence[Op], roots: Iterable[Value], stop: set[Value]) -> list[Op]:
     """The ops that `roots` need, up to the values in `stop`."""
     wanted = {v for v in roots if v not in stop}
     out = []

@@ -28,8 +28,9 @@ class Batch:
     """Lifts values of a body; `known` has the parameters and whatever else is at hand."""
 
     def __init__(
-        self, b: Builder, steps: DimLike, known: Mapping[Value, Lifted], body: Sequence[Op], symbol: Callable[[str], Value]
-    ) -> None:
+        self, b: Builder, steps: DimLike, known: Mapping[Value, Lifted], body: Sequence[Op],
+        symbol: Callable[[str], Value],
+    ) -> None:  # fmt: skip
         self.b, self.steps, self.body, self.symbol = b, steps, body, symbol
         self.known = dict(known)
 

@@ -137,7 +137,7 @@ class _Fusion:
         if not (a.axes or b.axes) and any(op.name == "reshape" for op in (*a.ops, *b.ops)):
             return False  # only between the two forms of a value per row
         space = self._common_space(a, b)
-        if space is None:
+        if space is None or self._reads_elsewhere(a, b) or self._reads_elsewhere(b, a):
             return False
         # A path a -> x -> b through another group x would become a cycle.
         either = a.bit | b.bit
@@ -159,6 +159,14 @@ class _Fusion:
             if g is not a and g.above & either:
                 g.above |= a.above | a.bit
         return True
+
+    def _reads_elsewhere(self, a: _Group, b: _Group) -> bool:
+        """Whether `b` reads what `a` computes at other places than where it is at: from memory, not within a kernel."""
+        return any(
+            has_trait(op.name, "index") and op.name not in ("broadcast", "reshape")
+            and any(v.owner is not None and not _is_free(v.owner) and self.groups[v.owner] is a for v in op.operands)
+            for op in b.ops
+        )  # fmt: skip
 
     def _live(self) -> list[_Group]:
         return [g for i, g in enumerate(self.all) if g.index == i]

@@ -37,10 +37,13 @@ def writes_elementwise(op: Op, result: Value, operand: Value) -> bool:
         return False
     if op.attrs["kind"] == "cols" and any(p.shape != out.shape for p in params):
         return False
+    made_of = set(params)  # an index op reads other elements of what is computed from them, too
     for inner in region.ops:
-        if any(p in inner.operands for p in params):
-            if has_trait(inner.name, "index") and inner.name != "broadcast":
+        if not made_of.isdisjoint(inner.operands):
+            made_of.update(inner.results)
+            if has_trait(inner.name, "index") and inner.name not in ("broadcast", "reshape"):
                 return False
+        if any(p in inner.operands for p in params):
             if op.attrs["kind"] == "cols" and has_trait(inner.name, "reduction"):
                 return False
             shape = inner.operands[0].shape if has_trait(inner.name, "reduction") else inner.results[0].shape

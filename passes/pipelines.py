@@ -16,6 +16,7 @@ from arignote.passes.guard import Guard
 from arignote.passes.scan_hoist import ScanHoist
 from arignote.passes.scan_merge import ScanMerge
 from arignote.passes.scan_prune import ScanPrune
+from arignote.passes.sink import Sink
 from arignote.passes.specialize import Specialize
 from arignote.passes.split import Split
 from arignote.passes.stabilize import Stabilize
@@ -58,13 +59,13 @@ LOWER = Pipeline(
 )
 
 #: Everything: for functions that run often.
-OPTIMIZE = Pipeline([SIMPLIFY, LOOPS, LOWER])
+OPTIMIZE = Pipeline([SIMPLIFY, LOOPS, Sink(), ScanPrune(), LOWER])
 
 #: Little: for functions that run once. Stable, and in the forms that the code generator takes.
-FAST_COMPILE = Pipeline([Stabilize(), Cse(), Dce(), Decompose(), Gemm()])
+FAST_COMPILE = Pipeline([Stabilize(), Cse(), Dce(), Sink(), Decompose(), Gemm()])
 
 #: Nothing but what the code generator cannot do without.
-NONE = Pipeline([Decompose()])
+NONE = Pipeline([Sink(), Decompose()])
 
 PIPELINES: dict[str, Pipeline] = {"optimize": OPTIMIZE, "fast_compile": FAST_COMPILE, "none": NONE}
 

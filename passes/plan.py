@@ -254,11 +254,11 @@ class _Planner:
             return final[r]
         for v in op.operands:
             own = self.place.get(v, "")
-            if v in dies and self.arena.exclusive(own) and v not in self._read_as_views(op):
-                if writes_elementwise(op, r, v):
-                    self.place[r] = own
-                    del self.place[v]
-                    return own
+            free = v in dies and self.arena.exclusive(own) and v not in self._read_as_views(op)
+            if free and writes_elementwise(op, r, v):
+                self.place[r] = own
+                del self.place[v]
+                return own
         self.place[r] = self.arena.allocate(nbytes(r.type))
         return self.place[r]
 

@@ -133,7 +133,8 @@ class _Hoist:
         if not move:
             return
         mapping = {p: x for x, p in loop.invariants}
-        needed = needed_ops([op for op in loop.ops if op in set(free) | set(move)], (r for o in move for r in o.results))
+        outer = [op for op in loop.ops if op in set(free) | set(move)]
+        needed = needed_ops(outer, (r for o in move for r in o.results))
         copied = copy_ops(needed, mapping)
         assert self.b.ops is not None
         self.b.ops += copied
@@ -163,15 +164,11 @@ class _Hoist:
                 rich.update(op.results)
         if not loop.carries and all(op.results[0] in ahead for op in loop.ops if op.results):
             return  # dissolved as a whole
-        users: dict[Value, list[Op]] = {}
-        for op in loop.ops:
-            for v in op.operands:
-                users.setdefault(v, []).append(op)
         ends = set(self._kept())
-        roots = [
-            v for op in loop.ops for v in op.results
-            if v in rich and (v in ends or any(u.results[0] not in ahead for u in users.get(v, []) if u.results[0] in live))
-        ]  # fmt: skip
+        for op in loop.ops:
+            if not live.isdisjoint(op.results) and ahead.isdisjoint(op.results):
+                ends.update(op.operands)
+        roots = [v for op in loop.ops for v in op.results if v in rich and v in ends]
         if not roots:
             return
         batch = self._batch(self._outside())
@@ -202,9 +199,10 @@ class _Hoist:
                 continue
             cone = self._cone(y, needed)
             rich = any(o.name in PRODUCTS and self._is_profitable(o) for o in cone)
-            if (rich or (whole and cone)) and all(rule_for(o) is not None or o.name in FREE for o in cone):
-                if y not in sums and sums.isdisjoint(v for o in cone for v in o.operands):
-                    out[k] = y
+            able = all(rule_for(o) is not None or o.name in FREE for o in cone)
+            apart = y not in sums and sums.isdisjoint(v for o in cone for v in o.operands)
+            if able and apart and (rich or (whole and cone)):
+                out[k] = y
         return out
 
     def _term(self, c: Carry) -> Value | None:

@@ -34,10 +34,10 @@ class ScanPrune(Pass):
 def _block(ops: list[Op], roots: Sequence[Value]) -> tuple[list[Op], dict[Value, Value]]:
     if not any(op.name in ("scan", "ifelse") for op in ops):
         return ops, {}
-    used = set(roots) | {v for op in ops for v in op.operands}
+    last_rows = _last_rows(ops)
+    used = set(roots) | {v for op in ops if op not in last_rows for v in op.operands} | set(last_rows.values())
     mapping: dict[Value, Value] = {}
     out: list[Op] = []
-    last_rows = _last_rows(ops)
     for op in ops:
         operands = tuple(mapping.get(v, v) for v in op.operands)
         b = Builder(out, loc=op.loc)

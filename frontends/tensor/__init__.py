@@ -150,8 +150,8 @@ from arignote.frontends.tensor.reduction import (
     sum,
     var,
 )
-from arignote.frontends.tensor.scan import scan as scan
-from arignote.frontends.tensor.scan import until as until
+from arignote.frontends.tensor.scanning import scan as scan
+from arignote.frontends.tensor.scanning import until as until
 from arignote.frontends.tensor.settings import ConfigError, config
 from arignote.frontends.tensor.shapes import (
     addbroadcast,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from arignote.frontends.tensor.scan import scan
+from arignote.frontends.tensor.scanning import scan
 from arignote.frontends.tensor.updates import OrderedUpdates
+
 
 def map(
     fn: Callable[..., Any], sequences: Any, non_sequences: Any = None, truncate_gradient: int = -1,

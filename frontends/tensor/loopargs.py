@@ -34,7 +34,7 @@ def _taps(taps: Any, what: str) -> tuple[int, ...]:
 
 
 @dataclass
-class Sequence_:  # noqa: N801  # `Sequence` is the protocol
+class Sequence_:  # `Sequence` is the protocol
     """A sequence; step t sees its elements t + tap, counted so that none lies before the first one."""
 
     variable: TensorVariable
@@ -160,7 +160,7 @@ def output_infos(outputs_info: Any, name: str | None) -> list[Output]:
                 taps = _taps(given, what)
             entry = initial
         if max(taps) >= 0:
-            raise ValueError(f"{what} has the tap {max(taps)}: outputs are fed back from earlier steps, taps are below 0")
+            raise ValueError(f"{what} has the tap {max(taps)}: outputs are fed back from earlier steps, by taps below 0")
         variable = as_tensor_variable(entry)
         found = Output(variable, taps)
         if taps != (-1,):

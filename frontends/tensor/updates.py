@@ -8,7 +8,7 @@ from arignote.frontends.tensor.sharedvar import SharedVariable
 
 
 class OrderedUpdates(dict[SharedVariable, Any]):
-    """New values of shared variables, in order. `+` joins two of them; a variable may be in both only with one value."""
+    """New values of shared variables, in order. `+` joins two of them; what is in both must have one value."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()

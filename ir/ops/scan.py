@@ -24,6 +24,7 @@ from arignote.ir.opdef import defop
 from arignote.ir.ops.rules import Array, Grads, Samples, check_bound, same_shape
 from arignote.ir.types import DimLike, TensorType, same_dim
 
+
 def _same_type(a: TensorType, b: TensorType) -> bool:
     return a.dtype == b.dtype and same_shape(a.shape, b.shape)
 

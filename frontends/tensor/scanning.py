@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pending_updates: weakref.WeakKeyDictionary[Op, list[SharedVariable]] = weakref.WeakKeyDictionary()
 
 
-class until:  # noqa: N801  # Theano's name
+class until:  # Theano's name
     """A condition that ends a loop: `fn` returns it behind outputs and updates. The step in which it holds is the last
     one."""
 
@@ -65,7 +65,7 @@ def scan(
         non_sequences: variables that are the same in every step.
         n_steps: the number of steps; by default that of the elements of the shortest sequence.
         truncate_gradient: how many steps, from the last one back, gradients go through; -1 for all.
-        go_backwards: begin with the last elements of the sequences; outputs are in the order in which they are computed.
+        go_backwards: begin with the last elements of the sequences; outputs are in the order of the steps.
         strict: `fn` uses nothing but its arguments.
         return_list: return a list even for one output.
         mode, profile, allow_gc: for Theano's programs; the function around the loop decides these.
@@ -155,19 +155,18 @@ class _Scan:
         if n_steps is not None:
             number = scalar_int(n_steps, f"{self.title}: n_steps")
             if isinstance(number, int) and number < 0:
-                raise ValueError(f"{self.title}: n_steps is {number}; use go_backwards to go through sequences from their ends")
+                hint = "use go_backwards to go through sequences from their ends"
+                raise ValueError(f"{self.title}: n_steps is {number}; {hint}")
         elif not sequences:
             raise ValueError(f"{self.title}: give sequences or n_steps, to say how many steps there are")
         else:
             lengths = list(dict.fromkeys(s.length() for s in sequences))
-            number = lengths[0]
-            if len(lengths) > 1:
-                shortest = as_variable(dim_of_length(sequences[0]))
-                for s in sequences[1:]:
-                    shortest = ew.minimum(shortest, as_variable(dim_of_length(s)))
-                number = scalar_int(shortest, "n_steps")
-            elif not isinstance(number, int):
-                return number, None
+            if len(lengths) == 1:
+                return lengths[0], None
+            shortest = as_variable(dim_of_length(sequences[0]))
+            for s in sequences[1:]:
+                shortest = ew.minimum(shortest, as_variable(dim_of_length(s)))
+            number = scalar_int(shortest, "n_steps")
         if isinstance(number, int):
             return number, None
         sizes = Sizes([number])
@@ -180,7 +179,7 @@ class _Scan:
 
     def _initial(self, output: Output, loop: Loop, stand_ins: dict[Value, Value]) -> list[Value]:
         """The stand-ins for the earlier values of an output, the latest first."""
-        out = []
+        out: list[Value] = []
         for init in output.initial_values():
             carry = loop.carry(init, output.name)
             stand_in = Value(init.type, None if output.name is None else f"{output.name}[t-{len(out) + 1}]")
