@@ -160,7 +160,7 @@ def output_infos(outputs_info: Any, name: str | None) -> list[Output]:
                 taps = _taps(given, what)
             entry = initial
         if max(taps) >= 0:
-            raise ValueError(f"{what} has the tap {max(taps)}: outputs are fed back from earlier steps, by taps below 0")
+            raise ValueError(f"{what} has the tap {max(taps)}: only earlier outputs are fed back, by taps below 0")
         variable = as_tensor_variable(entry)
         found = Output(variable, taps)
         if taps != (-1,):
