@@ -14,7 +14,7 @@ import numpy as np
 
 from arignote.ir.bound import bound_symbols
 from arignote.ir.core import Func, Op, Value
-from arignote.ir.diag import Diagnostic, Loc
+from arignote.ir.diag import AssertionFailed, Diagnostic, IRError, LinAlgError, Loc
 from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars
 from arignote.ir.types import Dim, DimLike, TensorType
@@ -51,12 +51,14 @@ REFUSALS = {
 MISFIT = -999  # the smaller dimension, which a scalar gives, is not that of the matrix
 
 
-def refusal(op: Op, info: int) -> Diagnostic:
-    """Why `op` took no operands such as these, with the user's line; `info` is LAPACK's number."""
+def refusal(op: Op, info: int) -> IRError:
+    """The error that says why `op` took no operands such as these, with the user's line; `info` is LAPACK's number."""
+    if op.name == "assert":
+        return AssertionFailed(Diagnostic(op.attrs.get("message") or "an assertion does not hold", loc=op.loc))
     reason = REFUSALS.get(op.name, f"LAPACK gave up with info {info}")
     if info == MISFIT:
         reason = "the operand that gives the smaller dimension of the matrix is another number"
-    return Diagnostic(f"{op.name}: {reason}", loc=op.loc)
+    return LinAlgError(Diagnostic(f"{op.name}: {reason}", loc=op.loc))
 
 
 def every_op(ops: Iterable[Op]) -> Iterator[Op]:

@@ -15,7 +15,7 @@ import numpy as np
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry)
 from arignote.ir.core import Func, Op, Region, Value, toposort
-from arignote.ir.diag import Diagnostic, IRError, LinAlgError
+from arignote.ir.diag import AssertionFailed, Diagnostic, IRError, LinAlgError
 from arignote.ir.opdef import opdef, semantic
 from arignote.ir.symbols import Symbols, subs_attr
 from arignote.ir.text import Names, op_line, short_array_text
@@ -46,6 +46,10 @@ class EvaluationIndexError(EvaluationError, IndexError):
     """An IndexError raised by an op."""
 
 
+class EvaluationAssertionError(EvaluationError, AssertionFailed):
+    """An AssertionError raised by an op."""
+
+
 class EvaluationZeroDivisionError(EvaluationError, ZeroDivisionError):
     """A ZeroDivisionError raised by an op."""
 
@@ -56,6 +60,7 @@ class EvaluationMemoryError(EvaluationError, MemoryError):
 
 _CLASSES: tuple[tuple[type[Exception], type[EvaluationError]], ...] = (
     (np.linalg.LinAlgError, EvaluationLinAlgError),
+    (AssertionError, EvaluationAssertionError),
     (IndexError, EvaluationIndexError),
     (ValueError, EvaluationValueError),
     (ZeroDivisionError, EvaluationZeroDivisionError),

@@ -24,7 +24,7 @@ def host_scalars(func: Func) -> set[Value]:
             or (op.name == "reshape" and op.result.ndim == 0 and _is_element(op.operands[0], arguments, host))
             or (
                 all(r.ndim == 0 for r in op.results)
-                and (has_trait(op.name, "elementwise") or has_trait(op.name, "host"))
+                and (has_trait(op.name, "elementwise") or has_trait(op.name, "host") or op.name == "assert")
                 and all(v in host for v in op.operands)
             )
         ):
@@ -43,9 +43,9 @@ def _is_element(value: Value, arguments: set[Value], host: set[Value]) -> bool:
 
 
 def is_contiguous_view(op: Op) -> bool:
-    """Whether the result is the operand's memory, or a run of it: reshapes, and slices of step 1 of the first axis
-    that is not whole, behind axes of size 1."""
-    if op.name == "reshape":
+    """Whether the result is the operand's memory, or a run of it: reshapes, assertions, and slices of step 1 of the
+    first axis that is not whole, behind axes of size 1."""
+    if op.name in ("reshape", "assert"):
         return True
     if op.name != "slice" or any(s != 1 for s in op.attrs["step"]):
         return False

@@ -122,9 +122,27 @@ def _written_last(region: Region, out: Value) -> bool:
     return level[out] == max(level.values())
 
 
+def _may_fail(op: Op) -> bool:
+    """Whether a call may end at `op`: it refuses values, or reads or writes at indices."""
+    if has_trait(op.name, "fallible") or op.name in ("gather", "scatter", "check_indices"):
+        return True
+    return any(_may_fail(inner) for region in op.regions for inner in region.ops)
+
+
+def _before_failures(func: Func) -> set[Value]:
+    """The values that something that may fail is computed from."""
+    out: set[Value] = set()
+    for op in reversed(func.ops):
+        if _may_fail(op) or not out.isdisjoint(op.results):
+            out.update(op.operands)
+    return out
+
+
 def _in_place_updates(func: Func) -> dict[Value, str]:
-    """Updated value -> the state whose memory it is computed into, where some order of the ops allows it."""
+    """Updated value -> the state whose memory it is computed into, where some order of the ops allows it, and nothing
+    that may fail has to come after it."""
     host = host_scalars(func)
+    early = _before_failures(func)
     readers: dict[Value, set[Op]] = {}
     for op in func.ops:
         for v in op.operands:
@@ -137,8 +155,8 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
             continue
         op = new.owner
-        if has_trait(op.name, "fallible"):
-            continue  # where it fails, the variable keeps its value
+        if has_trait(op.name, "fallible") or new in early:
+            continue  # where a call fails, the variable keeps its value
         others = {r for r in readers.get(s.value, set()) if r is not op and not is_contiguous_view(r)}
         reads_itself = any(storage(x, host) is s.value for x in op.operands)
         if reads_itself and not (s.value in op.operands and _writes_elementwise(op, new, s.value)):

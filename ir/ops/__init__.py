@@ -1,6 +1,7 @@
 """Every op: importing this package fills the registry. One file per family, one class per op."""
 
 from arignote.ir.ops import (
+    checks,
     creation,
     device,
     elementwise,
@@ -21,6 +22,7 @@ from arignote.ir.ops import (
 )
 
 __all__ = [
+    "checks",
     "creation",
     "device",
     "elementwise",
