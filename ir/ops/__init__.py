@@ -3,6 +3,7 @@
 from arignote.ir.ops import (
     checks,
     creation,
+    cumulate,
     device,
     elementwise,
     fused,
@@ -24,6 +25,7 @@ from arignote.ir.ops import (
 __all__ = [
     "checks",
     "creation",
+    "cumulate",
     "device",
     "elementwise",
     "fused",
