@@ -109,10 +109,11 @@ def index_checks(op: Op) -> Iterator[Check]:
         return
     if op.name in ("gather", "scatter"):
         first = 1 if op.name == "gather" else 2
+        names = op.attrs.get("axes") or range(op.operands[0].ndim)
         for axis, index in enumerate(op.operands[first:]):
             size = op.operands[0].shape[axis]
             if not _in_range(index, size):
-                yield Check(op, index, size, axis, op.loc)
+                yield Check(op, index, size, names[axis], op.loc)
     elif op.name == "check_index":
         yield Check(op, op.operands[0], op.operands[1], op.attrs.get("axis"), op.loc)
     elif op.name == "check_indices" and not _in_range(op.operands[0], op.attrs["size"]):

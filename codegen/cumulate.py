@@ -117,16 +117,16 @@ class _Cumulator:
 
     def blocks(self) -> None:
         """A block of columns at a time, from the first row to the last."""
-        e, inner = self.e, i64(self.columns) if self.columns is not None else self.inner
-        width_most = self.columns if self.columns is not None else COLUMNS
-        count = i64(1) if self.columns is not None else e.bind(floordiv(inner + i64(COLUMNS - 1), i64(COLUMNS)), "count")
+        e, known = self.e, self.columns
+        inner = self.inner if known is None else i64(known)
+        count = i64(1) if known is not None else e.bind(floordiv(inner + i64(COLUMNS - 1), i64(COLUMNS)), "count")
 
         def block(t: Any) -> None:
-            chain = _Chain(self, width_most)
+            chain = _Chain(self, COLUMNS if known is None else known)
             first = mul(floormod(t, count), i64(COLUMNS))
             base = e.bind(add(mul(mul(floordiv(t, count), self.n), inner), first), "base")
             width = inner
-            if self.columns is None:
+            if known is None:
                 left = e.bind(inner - first, "left")
                 width = e.bind(tirx.Select(tirx.LT(left, i64(COLUMNS)), left, i64(COLUMNS)), "width")
             e.vectors(width, self.fit(width), lambda j, slot, lanes: chain.begin(j, self.start))

@@ -11,9 +11,23 @@
 from typing import TYPE_CHECKING, Any
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry of ops)
-from arignote.frontends.tensor import linalg, nlinalg, nnet, slinalg
+from arignote.frontends.tensor import (
+    asserting,
+    constants,
+    cumulative,
+    grids,
+    linalg,
+    nlinalg,
+    nnet,
+    positions,
+    rearranging,
+    slinalg,
+    sorting,
+)
+from arignote.frontends.tensor.asserting import *  # noqa: F403
 from arignote.frontends.tensor.callable import Function
 from arignote.frontends.tensor.compiling import function
+from arignote.frontends.tensor.constants import *  # noqa: F403
 from arignote.frontends.tensor.convert import as_tensor_variable, constant
 from arignote.frontends.tensor.creation import CONSTRUCTORS as _CONSTRUCTORS
 from arignote.frontends.tensor.creation import (
@@ -38,11 +52,13 @@ from arignote.frontends.tensor.creation import (
     zeros,
     zeros_like,
 )
-from arignote.frontends.tensor.diagonals import diag, diagonal, trace, tri, tril, triu
+from arignote.frontends.tensor.cumulative import *  # noqa: F403
+from arignote.frontends.tensor.diagonals import alloc_diag, diag, diagonal, extract_diag, trace, tri, tril, triu
 from arignote.frontends.tensor.elementwise import (
     abs_,
     add,
     and_,
+    angle,
     arccos,
     arccosh,
     arcsin,
@@ -57,8 +73,10 @@ from arignote.frontends.tensor.elementwise import (
     cast,
     ceil,
     clip,
+    conj,
     cos,
     cosh,
+    deg2rad,
     divmod,
     eq,
     erf,
@@ -70,9 +88,11 @@ from arignote.frontends.tensor.elementwise import (
     floor_div,
     ge,
     gt,
+    imag,
     int_div,
     inv,
     invert,
+    iround,
     isclose,
     isinf,
     isnan,
@@ -90,6 +110,9 @@ from arignote.frontends.tensor.elementwise import (
     neq,
     or_,
     pow,
+    power,
+    rad2deg,
+    real,
     reciprocal,
     rint,
     round,
@@ -117,6 +140,7 @@ from arignote.frontends.tensor.errors import (
     UnusedInputError,
 )
 from arignote.frontends.tensor.gradient import grad
+from arignote.frontends.tensor.grids import *  # noqa: F403
 from arignote.frontends.tensor.indexing import inc_subtensor, set_subtensor
 from arignote.frontends.tensor.io import In, Out, Param
 from arignote.frontends.tensor.joining import concatenate, join, split, stack, stacklists
@@ -129,12 +153,17 @@ from arignote.frontends.tensor.linear import (
     tensordot,
 )
 from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.positions import *  # noqa: F403
 from arignote.frontends.tensor.printing import debugprint, pp
+from arignote.frontends.tensor.rearranging import *  # noqa: F403
 from arignote.frontends.tensor.reduction import (
     all,
+    allclose,
     any,
     argmax,
     argmin,
+    average,
+    largest,
     logsumexp,
     max,
     max_and_argmax,
@@ -142,6 +171,7 @@ from arignote.frontends.tensor.reduction import (
     min,
     prod,
     ptp,
+    smallest,
     std,
     sum,
     var,
@@ -163,15 +193,21 @@ from arignote.frontends.tensor.shapes import (
     unbroadcast,
 )
 from arignote.frontends.tensor.sharedvar import SharedVariable, TensorSharedVariable, shared
+from arignote.frontends.tensor.slinalg import kron
+from arignote.frontends.tensor.sorting import *  # noqa: F403
 from arignote.frontends.tensor.tensortype import TensorType
 from arignote.frontends.tensor.variable import TensorConstant, TensorVariable
 
+abs = abs_
 as_tensor = as_tensor_variable
+Constant = TensorConstant
+Tensor = TensorType
 Variable = TensorVariable
 globals().update(_CONSTRUCTORS)
 
 __all__ = [
     "ConfigError",
+    "Constant",
     "DisconnectedInputError",
     "Function",
     "GradientError",
@@ -181,18 +217,23 @@ __all__ = [
     "Out",
     "Param",
     "SharedVariable",
+    "Tensor",
     "TensorConstant",
     "TensorSharedVariable",
     "TensorType",
     "TensorVariable",
     "UnusedInputError",
     "Variable",
+    "abs",
     "abs_",
     "add",
     "addbroadcast",
     "all",
+    "allclose",
     "alloc",
+    "alloc_diag",
     "and_",
+    "angle",
     "any",
     "arange",
     "arccos",
@@ -206,6 +247,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "as_tensor_variable",
+    "average",
     "batched_dot",
     "batched_tensordot",
     "bitwise_and",
@@ -218,10 +260,12 @@ __all__ = [
     "col",
     "concatenate",
     "config",
+    "conj",
     "constant",
     "cos",
     "cosh",
     "debugprint",
+    "deg2rad",
     "diag",
     "diagonal",
     "dimshuffle",
@@ -233,6 +277,7 @@ __all__ = [
     "exp",
     "exp2",
     "expm1",
+    "extract_diag",
     "eye",
     "fill",
     "flatten",
@@ -245,14 +290,18 @@ __all__ = [
     "grad",
     "gt",
     "identity_like",
+    "imag",
     "inc_subtensor",
     "int_div",
     "inv",
     "invert",
+    "iround",
     "isclose",
     "isinf",
     "isnan",
     "join",
+    "kron",
+    "largest",
     "le",
     "linalg",
     "log",
@@ -281,9 +330,12 @@ __all__ = [
     "outer",
     "patternbroadcast",
     "pow",
+    "power",
     "pp",
     "prod",
     "ptp",
+    "rad2deg",
+    "real",
     "reciprocal",
     "reshape",
     "rint",
@@ -301,6 +353,7 @@ __all__ = [
     "sin",
     "sinh",
     "slinalg",
+    "smallest",
     "softplus",
     "split",
     "sqr",
@@ -337,6 +390,8 @@ __all__ = [
     "zeros_like",
 ]
 __all__.extend(_CONSTRUCTORS)
+for _module in (asserting, constants, cumulative, grids, positions, rearranging, sorting):
+    __all__.extend(_module.__all__)
 
 if TYPE_CHECKING:
 

@@ -151,6 +151,11 @@ def wrap(value: Value) -> TensorVariable:
     return variable
 
 
+def adopt(variable: TensorVariable) -> None:
+    """Let `variable`, made by hand, be the one that `wrap` gives for its value, if there is none yet."""
+    _wrappers.setdefault(variable.value_, variable)
+
+
 def make_shape(sizes: Sequence[int | Value]) -> TensorVariable:
     """The int64 vector of `sizes`, whose elements are known."""
     out: TensorVariable = _classes["shape"](sizes)

@@ -18,7 +18,9 @@ OPERATIONS: list[tuple[str, dict[str, Any]]] = [
     ("recurrence", {}), ("recurrence", {"reverse": True, "leaving": True}),
     ("recurrence", {"leaving": True}), ("recurrence", {"reverse": True}),
 ]  # fmt: skip
-SHAPES = [(1, 9000, 1), (3, 4500, 1), (20, 130, 1), (2, 7, 3), (1, 40, 700), (3, 5, 512), (2, 1, 1), (0, 3, 2), (2, 0, 5)]
+SHAPES = [
+    (1, 9000, 1), (3, 4500, 1), (20, 130, 1), (2, 7, 3), (1, 40, 700), (3, 5, 512), (2, 1, 1), (0, 3, 2), (2, 0, 5),
+]  # fmt: skip
 RTOL = {"f16": 2e-3, "f32": 1e-6, "f64": 1e-12}
 
 
