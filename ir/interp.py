@@ -123,6 +123,22 @@ def evaluate(
     return [_look_up(arrays, v) for v in values]
 
 
+def evaluate_op(op: Op, arrays: Sequence[Array], sizes: Mapping[str, int]) -> tuple[Array, ...]:
+    """The results of one op on arrays of the types of its operands, given the symbols that only its attributes mention.
+
+    Raises:
+        InputError: the shapes of the arrays contradict each other.
+        EvaluationError: as for `run`.
+    """
+    symbols = Symbols()
+    symbols.values.update(sizes)
+    names = Names()
+    conflict = symbols.bind((names[v], v.shape, x.shape) for v, x in zip(op.operands, arrays, strict=True))
+    if conflict is not None:
+        raise InputError(_finding(op, arrays, conflict))
+    return _Machine(None).op(op, list(arrays), symbols)
+
+
 def _as_input(x: object, type: TensorType, name: str) -> Array:
     """`x` as an array of `type`; Python numbers take its dtype."""
     try:

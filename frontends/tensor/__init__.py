@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry of ops)
 from arignote.frontends.tensor import (
     asserting,
+    builders,
     constants,
     cumulative,
     grids,
@@ -23,9 +24,14 @@ from arignote.frontends.tensor import (
     rearranging,
     slinalg,
     sorting,
+    updates,
 )
 from arignote.frontends.tensor.asserting import *  # noqa: F403
+from arignote.frontends.tensor.builders import *  # noqa: F403
 from arignote.frontends.tensor.callable import Function
+from arignote.frontends.tensor.checks import numeric_grad, verify_grad
+from arignote.frontends.tensor.cloning import clone
+from arignote.frontends.tensor.compat import _asarray as _asarray
 from arignote.frontends.tensor.compiling import function
 from arignote.frontends.tensor.constants import *  # noqa: F403
 from arignote.frontends.tensor.convert import as_tensor_variable, constant
@@ -139,7 +145,7 @@ from arignote.frontends.tensor.errors import (
     MissingInputError,
     UnusedInputError,
 )
-from arignote.frontends.tensor.gradient import grad
+from arignote.frontends.tensor.gradient import consider_constant, grad
 from arignote.frontends.tensor.grids import *  # noqa: F403
 from arignote.frontends.tensor.indexing import inc_subtensor, set_subtensor
 from arignote.frontends.tensor.io import In, Out, Param
@@ -176,7 +182,7 @@ from arignote.frontends.tensor.reduction import (
     sum,
     var,
 )
-from arignote.frontends.tensor.settings import ConfigError, config
+from arignote.frontends.tensor.settings import ConfigError, change_flags, config
 from arignote.frontends.tensor.shapes import (
     addbroadcast,
     dimshuffle,
@@ -196,6 +202,7 @@ from arignote.frontends.tensor.sharedvar import SharedVariable, TensorSharedVari
 from arignote.frontends.tensor.slinalg import kron
 from arignote.frontends.tensor.sorting import *  # noqa: F403
 from arignote.frontends.tensor.tensortype import TensorType
+from arignote.frontends.tensor.updates import *  # noqa: F403
 from arignote.frontends.tensor.variable import TensorConstant, TensorVariable
 
 abs = abs_
@@ -256,11 +263,14 @@ __all__ = [
     "bitwise_xor",
     "cast",
     "ceil",
+    "change_flags",
     "clip",
+    "clone",
     "col",
     "concatenate",
     "config",
     "conj",
+    "consider_constant",
     "constant",
     "cos",
     "cosh",
@@ -324,6 +334,7 @@ __all__ = [
     "nlinalg",
     "nnet",
     "norm",
+    "numeric_grad",
     "ones",
     "ones_like",
     "or_",
@@ -384,13 +395,14 @@ __all__ = [
     "unbroadcast",
     "var",
     "vector",
+    "verify_grad",
     "where",
     "xor",
     "zeros",
     "zeros_like",
 ]
 __all__.extend(_CONSTRUCTORS)
-for _module in (asserting, constants, cumulative, grids, positions, rearranging, sorting):
+for _module in (asserting, builders, constants, cumulative, grids, positions, rearranging, sorting, updates):
     __all__.extend(_module.__all__)
 
 if TYPE_CHECKING:

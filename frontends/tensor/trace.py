@@ -145,6 +145,8 @@ class _Copier:
         op = value.owner
         if op is None:
             return []
+        if op.name == "with_gradient":  # all gradients are derived by now
+            return [op.operands[value.index]]
         return [*op.operands, *(_source(s) for s in _symbols(op) if s not in self.env)]
 
     def _make(self, value: Value, user: Op | None) -> None:
@@ -152,6 +154,8 @@ class _Copier:
             self.values[value] = self.values[self.givens[value]]
         elif value.owner is None:
             self.values[value] = self._leaf(value, user)
+        elif value.owner.name == "with_gradient":
+            self.values[value] = self.values[value.owner.operands[value.index]]
         else:
             op = value.owner
             for symbol in _symbols(op):
