@@ -24,10 +24,17 @@ if TYPE_CHECKING:
     from arignote import tensor as tensor
     from arignote.frontends.tensor import In as In
     from arignote.frontends.tensor import Mode as Mode
+    from arignote.frontends.tensor import OpFromGraph as OpFromGraph
+    from arignote.frontends.tensor import OrderedUpdates as OrderedUpdates
     from arignote.frontends.tensor import Out as Out
     from arignote.frontends.tensor import Param as Param
+    from arignote.frontends.tensor import Variable as Variable
+    from arignote.frontends.tensor import _asarray as _asarray
+    from arignote.frontends.tensor import change_flags as change_flags
+    from arignote.frontends.tensor import clone as clone
     from arignote.frontends.tensor import config as config
     from arignote.frontends.tensor import debugprint as debugprint
+    from arignote.frontends.tensor import dot as dot
     from arignote.frontends.tensor import foldl as foldl
     from arignote.frontends.tensor import foldr as foldr
     from arignote.frontends.tensor import function as function
@@ -40,18 +47,44 @@ if TYPE_CHECKING:
 
 _SUBMODULES = ("ir", "passes", "tensor")
 _TENSOR_NAMES = (
-    "In", "Mode", "Out", "Param", "config", "debugprint", "foldl", "foldr", "function", "grad", "map", "pp", "reduce",
-    "scan", "shared",
-)  # fmt: skip
+    "In",
+    "Mode",
+    "OpFromGraph",
+    "OrderedUpdates",
+    "Out",
+    "Param",
+    "Variable",
+    "_asarray",
+    "change_flags",
+    "clone",
+    "config",
+    "debugprint",
+    "dot",
+    "foldl",
+    "foldr",
+    "function",
+    "grad",
+    "map",
+    "pp",
+    "reduce",
+    "scan",
+    "shared",
+)
 
 __all__ = [
     "In",
     "Mode",
+    "OpFromGraph",
+    "OrderedUpdates",
     "Out",
     "Param",
+    "Variable",
     "__version__",
+    "change_flags",
+    "clone",
     "config",
     "debugprint",
+    "dot",
     "foldl",
     "foldr",
     "function",

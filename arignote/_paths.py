@@ -16,38 +16,40 @@ _T = "frontends.tensor"
 
 #: Path -> the modules that are searched for its names, in order. All relative to `arignote`.
 PATHS: dict[str, tuple[str, ...]] = {
-    "compile": (f"{_T}.modes", _T, ""),
-    "compile.builders": (_T,),
+    "compile": (f"{_T}.modes", f"{_T}.compat", _T, ""),
+    "compile.builders": (f"{_T}.builders",),
     "compile.debugmode": (f"{_T}.modes",),
     "compile.function": (_T,),
     "compile.function_module": (_T,),
     "compile.io": (_T,),
-    "compile.mode": (f"{_T}.modes",),
+    "compile.mode": (f"{_T}.modes", f"{_T}.compat"),
     "compile.monitormode": (f"{_T}.modes",),
     "compile.nanguardmode": (f"{_T}.modes",),
     "compile.ops": (),
     "compile.pfunc": (_T,),
     "compile.sharedvalue": (_T,),
     "configdefaults": (f"{_T}.settings",),
-    "configparser": (f"{_T}.settings",),
+    "configparser": (f"{_T}.configparser",),
     "gof": (f"{_T}.walks",),
     "gof.fg": (f"{_T}.walks",),
     "gof.graph": (f"{_T}.walks",),
-    "gof.op": (),
+    "gof.op": (f"{_T}.testvalues",),
     "gof.type": (),
     "gof.utils": (f"{_T}.errors",),
-    "gradient": (f"{_T}.gradient", f"{_T}.errors", _T),
+    "gradient": (f"{_T}.gradient", f"{_T}.checks", f"{_T}.errors", _T),
     "graph": (f"{_T}.walks",),
     "graph.basic": (f"{_T}.walks",),
     "graph.fg": (f"{_T}.walks", f"{_T}.errors"),
-    "graph.op": (),
-    "graph.utils": (f"{_T}.errors",),
+    "graph.op": (f"{_T}.testvalues",),
+    "graph.utils": (f"{_T}.testvalues", f"{_T}.errors"),
     "ifelse": (f"{_T}.branch",),
     "misc": (),
     "printing": (f"{_T}.printing",),
-    "scalar": (),
-    "scalar.basic": (),
-    "scalar.basic_scipy": (),
+    "sandbox": (),
+    "sandbox.softsign": (f"{_T}.nnet",),
+    "scalar": (f"{_T}.scalar_types",),
+    "scalar.basic": (f"{_T}.scalar_types",),
+    "scalar.basic_scipy": (f"{_T}.scalar_types",),
     "scan_module": (f"{_T}.scanning", f"{_T}.folds"),
     "scan_module.scan_utils": (f"{_T}.scanning", f"{_T}.walks", f"{_T}.cloning"),
     "scan_module.scan_views": (f"{_T}.folds",),
@@ -57,7 +59,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "tensor.elemwise": (_T,),
     "tensor.extra_ops": (_T,),
     "tensor.opt": (_T,),
-    "tensor.raise_op": (),
+    "tensor.raise_op": (f"{_T}.asserting",),
     "tensor.sharedvar": (_T,),
     "tensor.sort": (_T,),
     "tensor.subtensor": (_T,),
@@ -66,8 +68,10 @@ PATHS: dict[str, tuple[str, ...]] = {
     "tensor.utils": (_T,),
     "tensor.var": (_T,),
     "tensor.xlogx": (_T,),
-    "updates": (_T,),
-    "version": ("_version",),
+    "tests": (),
+    "tests.unittest_tools": (f"{_T}.checks",),
+    "updates": (f"{_T}.updates",),
+    "version": (f"{_T}.compat", "_version"),
 }
 
 
@@ -83,6 +87,8 @@ class Path(ModuleType):
         if not name.startswith("__"):
             for source in self._sources:
                 module = importlib.import_module(f"arignote.{source}".rstrip("."))
+                if name not in getattr(module, "__all__", (name,)):
+                    continue  # what a module imports for itself
                 try:
                     value = getattr(module, name)
                 except AttributeError:

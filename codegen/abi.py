@@ -14,7 +14,7 @@ import numpy as np
 
 from arignote.ir.bound import bound_symbols
 from arignote.ir.core import Func, Op, Value
-from arignote.ir.diag import Diagnostic, Loc
+from arignote.ir.diag import AssertionFailed, Diagnostic, IRError, LinAlgError, Loc
 from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars, late_results
 from arignote.ir.types import Dim, DimLike, TensorType
@@ -51,12 +51,14 @@ REFUSALS = {
 MISFIT = -999  # the smaller dimension, which a scalar gives, is not that of the matrix
 
 
-def refusal(op: Op, info: int) -> Diagnostic:
-    """Why `op` took no operands such as these, with the user's line; `info` is LAPACK's number."""
+def refusal(op: Op, info: int) -> IRError:
+    """The error that says why `op` took no operands such as these, with the user's line; `info` is LAPACK's number."""
+    if op.name == "assert":
+        return AssertionFailed(Diagnostic(op.attrs.get("message") or "an assertion does not hold", loc=op.loc))
     reason = REFUSALS.get(op.name, f"LAPACK gave up with info {info}")
     if info == MISFIT:
         reason = "the operand that gives the smaller dimension of the matrix is another number"
-    return Diagnostic(f"{op.name}: {reason}", loc=op.loc)
+    return LinAlgError(Diagnostic(f"{op.name}: {reason}", loc=op.loc))
 
 
 def executed(ops: Iterable[Op]) -> Iterator[Op]:
@@ -122,10 +124,11 @@ def index_checks(op: Op) -> Iterator[Check]:
         return
     if op.name in ("gather", "scatter"):
         first = 1 if op.name == "gather" else 2
+        names = op.attrs.get("axes") or range(op.operands[0].ndim)
         for axis, index in enumerate(op.operands[first:]):
             size = op.operands[0].shape[axis]
             if not _in_range(index, size):
-                yield Check(op, index, size, axis, op.loc)
+                yield Check(op, index, size, names[axis], op.loc)
     elif op.name == "check_index":
         yield Check(op, op.operands[0], op.operands[1], op.attrs.get("axis"), op.loc)
     elif op.name == "check_indices" and not _in_range(op.operands[0], op.attrs["size"]):

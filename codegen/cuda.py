@@ -115,6 +115,8 @@ def cuda_text(func: Func, target: Target) -> str:
     functions: dict[Any, Any] = {}
     steps: list[str] = []
     for op in func.ops:
+        if op.name == "assert":
+            raise UnsupportedError(Diagnostic("assert has no CUDA kernel", loc=op.loc))
         if all(r in host for r in op.results) or op.name == "const" or is_contiguous_view(op):
             continue
         if op.name == "transfer":

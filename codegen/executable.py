@@ -12,7 +12,7 @@ from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi
 from arignote.codegen.loader import ffi
 from arignote.codegen.memory import aligned_empty, aligned_zeros
-from arignote.ir.diag import IRError, LinAlgError
+from arignote.ir.diag import IRError
 from arignote.ir.types import Dim, DimLike, subs_dim
 
 
@@ -82,6 +82,7 @@ class Executable:
             IndexError: an index outside its axis; nothing has been updated.
             GuardFailed: an assumption of the compiled code does not hold; nothing has been updated.
             LinAlgError: a matrix that is singular, or not positive definite; nothing has been updated.
+            AssertionFailed: a condition of the program does not hold; nothing has been updated.
         """
         for i, container in enumerate(self._containers):
             if container.array is not self._arrays[i]:
@@ -145,7 +146,7 @@ class Executable:
         elif code == codes.GUARD_FAILED:
             raise GuardFailed(self.abi.guards[words[1]].attrs["value"], words[2])
         elif code == codes.REFUSED:
-            raise LinAlgError(codes.refusal(self.abi.fallible[words[1]], words[2]))
+            raise codes.refusal(self.abi.fallible[words[1]], words[2])
         elif code == codes.NOT_CONTIGUOUS:
             raise ValueError(f"tensor {words[1]} of the call is not C-contiguous")
         else:

@@ -70,7 +70,7 @@ class HostEmitter(Emitter):
         self.check_ids = {(c.op, c.value, c.axis): n for n, c in reversed(list(enumerate(self.abi.checks)))}
         self.refusal_ids = {op: n for n, op in enumerate(self.abi.fallible)}
         self.guard_ids = {op: n for n, op in enumerate(self.abi.guards)}
-        self.checked: set[tuple[Op, Value, int | None]] = set()  # by a loop, for all of its steps
+        self.checked: set[tuple[Op, Value, int | None]] = set()  # indices that have been checked
         self.inner_places: list[dict[str, Pointer]] = []  # of the loops and branches around what is emitted
         self.used = _used_values(func)
         self.slot_offsets: dict[int, Any] = {}
@@ -193,7 +193,10 @@ class HostEmitter(Emitter):
 
     def block(self, ops: Sequence[Op]) -> None:
         """The ops of a loop's body or a branch."""
-        for op in ops:
+        for number, op in enumerate(ops):
+            if any(m.startswith("state.") for m in op.attrs.get("mem", ())):
+                for later in ops[number:]:  # what may end the call comes before the first write
+                    self._check_indices(later)
             self._on_host(op)
             if op.regions or (not all(r in self.host for r in op.results) and op.name != "const"):
                 self.op(op)
@@ -215,13 +218,14 @@ class HostEmitter(Emitter):
             out = self.dim(op.operands[0].shape[op.attrs["axis"]])
         elif op.name == "check_index":
             i, n = map(self.scalar, op.operands)
-            number = self.check_ids[op, op.operands[0], op.attrs.get("axis")]
-            bad = tirx.Or(tirx.LT(i, -n), tirx.GE(i, n))
-            self.when(bad, lambda: self.fail(codes.BAD_INDEX, i64(number), i, n))
+            self._check_index(self.check_ids[op, op.operands[0], op.attrs.get("axis")], i, n)
             out = tirx.Select(tirx.LT(i, ZERO), i + n, i)
         elif op.name == "reshape":  # an element of an integer argument
             element = self.pointer(op.operands[0])
             out = element.buffer.load(element.offset)
+        elif op.name == "assert":
+            self._assert(op)
+            out = self.scalar(op.operands[0])
         elif op.name == "assume":
             out, value = self.scalar(op.operands[0]), i64(op.attrs["value"])
             number = self.guard_ids[op]
@@ -232,6 +236,12 @@ class HostEmitter(Emitter):
             xs = list(map(self.scalar, op.operands))
             out = self.lowered(lambda: lower(K, *xs, **attrs))
         self.scalars[op.result] = self.bind(out, "h", chained=True)
+
+    def _assert(self, op: Op) -> None:
+        """Return REFUSED unless the conditions of an `assert` hold."""
+        for condition in op.operands[1:]:
+            failed = tirx.Not(self.scalar(condition))
+            self.when(failed, lambda: self.fail(codes.REFUSED, i64(self.refusal_ids[op])))
 
     def _bind_dims(self, op: Op) -> None:
         for dim, scalar in bound_dims(op):
@@ -347,7 +357,7 @@ class HostEmitter(Emitter):
         return Pointer(buffer, elements, mem)
 
     def _view_offset(self, op: Op, base: Pointer) -> Any:
-        if op.name == "reshape":
+        if op.name in ("reshape", "assert"):
             return base.offset
         starts = list(map(self.dim, op.attrs["start"]))
         for attr, _, position, scalar in bound_positions(op):
@@ -360,14 +370,11 @@ class HostEmitter(Emitter):
 
     def op(self, op: Op) -> None:
         """A kernel, a routine, a loop or a branch."""
+        if op.name == "assert":
+            self._assert(op)
         if is_contiguous_view(op):
             return
-        for check in index_checks(op):
-            number = self.check_ids[op, check.value, check.axis]
-            if check.value in self.scalars or (op, check.value, check.axis) in self.checked:
-                continue
-            assert not isinstance(check.size, Value)
-            range_check(self, check.value, self.dim(check.size), number)
+        self._check_indices(op)
         if any(isinstance(r.type.size, int) and r.type.size == 0 for r in op.results) and len(op.results) == 1:
             return
         if op.name == "fused":
@@ -382,6 +389,25 @@ class HostEmitter(Emitter):
             ROUTINES[op.name](self, op)
         else:
             raise UnsupportedError(Diagnostic(f"{op.name} has no lowering for {self.target.kind}", loc=op.loc))
+
+    def _check_indices(self, op: Op) -> None:
+        """Return BAD_INDEX unless the indices that `op` reads or writes at are within their axes; once."""
+        for check in index_checks(op):
+            key = (op, check.value, check.axis)
+            if key in self.checked or (check.value in self.host and check.value not in self.scalars):
+                continue
+            self.checked.add(key)
+            number = self.check_ids[key]
+            assert not isinstance(check.size, Value)
+            if check.value in self.scalars:
+                self._check_index(number, K.cast(self.scalars[check.value], "i64"), self.dim(check.size))
+            else:
+                range_check(self, check.value, self.dim(check.size), number)
+
+    def _check_index(self, number: int, i: Any, size: Any) -> None:
+        """Return BAD_INDEX unless -size <= i < size."""
+        bad = tirx.Or(tirx.LT(i, -size), tirx.GE(i, size))
+        self.when(bad, lambda: self.fail(codes.BAD_INDEX, i64(number), i, size))
 
     def _kernel(self, op: Op) -> None:
         by_value = frozenset(i for i, v in enumerate(op.operands) if v in self.scalars)

@@ -73,15 +73,14 @@ def flattened(op: Op) -> tuple[Shape, tuple[int, ...], dict[Value, Shape]]:
         return domain, axes, shapes
     if not axes:
         padded = {v: (1,) * (n - v.ndim) + v.shape for v in values if v.ndim and v not in whole}
-        groups = [[0]]
-        for a in range(1, n):
-            b = a - 1
-            same = all((s[a] == domain[a]) == (s[b] == domain[b]) or domain[a] == 1 or domain[b] == 1
-                       for s in padded.values())  # fmt: skip
-            if same:
-                groups[-1].append(a)
-            else:
-                groups.append([a])
+        groups: list[list[int]] = [[]]
+        last: int | None = None  # the latest axis that is not 1: an axis of size 1 joins any other
+        for a in range(n):
+            b = a if last is None else last
+            if domain[a] != 1 and any((s[a] == domain[a]) != (s[b] == domain[b]) for s in padded.values()):
+                groups.append([])
+            groups[-1].append(a)
+            last = last if domain[a] == 1 else a
         joined = tuple(prod_dims(domain[a] for a in g) for g in groups)
         shapes = {
             v: tuple(prod_dims(padded[v][a] for a in g) for g in groups) if v in padded else v.shape for v in values

@@ -9,6 +9,7 @@ from tvm import tirx
 
 from arignote.codegen import abi as codes
 from arignote.codegen import gemm
+from arignote.codegen.cumulate import cumulate
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -314,5 +315,5 @@ def range_check(host: HostEmitter, index: Value, size: Any, number: int) -> None
 
 LIBRARY: dict[str, Callable[[Any, Op], None]] = {
     "dot": _gemm, "gemm": _gemm, "batched_dot": _batched_dot, "scatter": _scatter,
-    "argsort": sort_rows, "sort": sort_rows,
+    "argsort": sort_rows, "sort": sort_rows, "cumsum": cumulate, "cumprod": cumulate, "recurrence": cumulate,
 }  # fmt: skip

@@ -26,7 +26,7 @@ class Value:
     `name` is the hint for printing (the user's name where there is one); identity is the object.
     """
 
-    __slots__ = ("index", "name", "owner", "type")
+    __slots__ = ("__weakref__", "index", "name", "owner", "type")
 
     def __init__(self, type: TensorType, name: str | None = None, owner: Op | None = None, index: int = 0):
         self.type = type

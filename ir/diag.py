@@ -60,6 +60,10 @@ class LinAlgError(IRError, np.linalg.LinAlgError):
     """A matrix that an op cannot take at a call: one that is singular, or not positive definite. A ValueError too."""
 
 
+class AssertionFailed(IRError, AssertionError):
+    """A condition that a program states with `assert` does not hold at a call."""
+
+
 def require(condition: bool, message: str) -> None:
     """Raise an IRError with `message` unless `condition` holds: the constraints of op records."""
     if not condition:

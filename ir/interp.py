@@ -15,11 +15,11 @@ import numpy as np
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry)
 from arignote.ir.core import Func, Op, Region, Value, toposort
-from arignote.ir.diag import Diagnostic, IRError, LinAlgError
+from arignote.ir.diag import AssertionFailed, Diagnostic, IRError, LinAlgError
 from arignote.ir.opdef import opdef, semantic
 from arignote.ir.symbols import Symbols, subs_attr
 from arignote.ir.text import Names, op_line, short_array_text
-from arignote.ir.types import FROM_NUMPY, TensorType
+from arignote.ir.types import FROM_NUMPY, TensorType, subs_dim
 
 Array = np.ndarray[Any, Any]
 #: Called after each op with its results; ops in regions too, once per run of the region.
@@ -46,6 +46,10 @@ class EvaluationIndexError(EvaluationError, IndexError):
     """An IndexError raised by an op."""
 
 
+class EvaluationAssertionError(EvaluationError, AssertionFailed):
+    """An AssertionError raised by an op."""
+
+
 class EvaluationZeroDivisionError(EvaluationError, ZeroDivisionError):
     """A ZeroDivisionError raised by an op."""
 
@@ -56,6 +60,7 @@ class EvaluationMemoryError(EvaluationError, MemoryError):
 
 _CLASSES: tuple[tuple[type[Exception], type[EvaluationError]], ...] = (
     (np.linalg.LinAlgError, EvaluationLinAlgError),
+    (AssertionError, EvaluationAssertionError),
     (IndexError, EvaluationIndexError),
     (ValueError, EvaluationValueError),
     (ZeroDivisionError, EvaluationZeroDivisionError),
@@ -118,6 +123,22 @@ def evaluate(
     return [_look_up(arrays, v) for v in values]
 
 
+def evaluate_op(op: Op, arrays: Sequence[Array], sizes: Mapping[str, int]) -> tuple[Array, ...]:
+    """The results of one op on arrays of the types of its operands, given the symbols that only its attributes mention.
+
+    Raises:
+        InputError: the shapes of the arrays contradict each other.
+        EvaluationError: as for `run`.
+    """
+    symbols = Symbols()
+    symbols.values.update(sizes)
+    names = Names()
+    conflict = symbols.bind((names[v], v.shape, x.shape) for v, x in zip(op.operands, arrays, strict=True))
+    if conflict is not None:
+        raise InputError(_finding(op, arrays, conflict))
+    return _Machine(None).op(op, list(arrays), symbols)
+
+
 def _as_input(x: object, type: TensorType, name: str) -> Array:
     """`x` as an array of `type`; Python numbers take its dtype."""
     try:
@@ -171,10 +192,7 @@ class _Machine:
             self.check_broadcast(op, arrays)
         if "region" in record.traits:
 
-            def run_region(region: Region, xs: Sequence[Array]) -> tuple[Array, ...]:
-                return self.region(op, region, xs, symbols)
-
-            attrs |= {"regions": op.regions, "run_region": run_region}
+            attrs |= {"regions": op.regions, "run_region": _Regions(self, op, symbols)}
         try:
             with np.errstate(all="ignore"):
                 out: Any = record.eval(*arrays, **attrs)
@@ -231,6 +249,22 @@ class _Machine:
             raise EvaluationValueError(_finding(op, list(xs), f"region: {conflict}"))
         self.block(region.ops, env, region.yields, inner)
         return tuple(_look_up(env, v) for v in region.yields)
+
+
+class _Regions:
+    """Runs the regions of an op: what `eval` of ops with regions gets."""
+
+    def __init__(self, machine: _Machine, op: Op, symbols: Symbols) -> None:
+        self.machine, self.op, self.symbols = machine, op, symbols
+
+    def __call__(self, region: Region, xs: Sequence[Array]) -> tuple[Array, ...]:
+        """What a region yields for `xs`."""
+        return self.machine.region(self.op, region, xs, self.symbols)
+
+    def shape(self, type: TensorType) -> tuple[int, ...]:
+        """The shape of a type; dimensions that only a run of a region would determine are 0."""
+        sizes = (subs_dim(d, self.symbols.values) for d in type.shape)
+        return tuple(d if isinstance(d, int) else 0 for d in sizes)
 
 
 def _finding(op: Op, arrays: Sequence[Array], message: str) -> Diagnostic:

@@ -28,11 +28,12 @@ from typing import Any
 #: effect        kept although nothing uses its result
 #: commutative, associative, idempotent   algebra of binary elementwise ops
 #: nan           may make a NaN or infinity out of finite operands
+#: marker        gives its operands; `vjp` is what the program says, no derivative
 #: fallible      may refuse values at run time (a singular matrix); never computed into a shared variable
 TRAITS = frozenset(
     (
         "elementwise", "index", "position", "reduction", "library", "host", "region", "effect",
-        "commutative", "associative", "idempotent", "nan", "fallible",
+        "commutative", "associative", "idempotent", "nan", "marker", "fallible",
     )
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")

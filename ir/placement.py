@@ -21,7 +21,8 @@ def host_scalars(func: Func, early: bool = False) -> set[Value]:
     """
     host = {p for p in func.params if p.ndim == 0}
     host.update(s.value for s in func.states if s.value.ndim == 0 and not is_float(s.value.dtype))
-    work = _Host(early or "device" in func.attrs)
+    known = dim_symbols(d for v in func.inputs() for d in v.shape)
+    work = _Host(early or "device" in func.attrs, set(known))
     work.ops(func.ops, host, {p for p in func.params if p.ndim and is_integer(p.dtype)})
     return host
 
@@ -43,14 +44,15 @@ def _is_discrete(v: Value) -> bool:
 
 
 class _Host:
-    """Enters values of the host into the set `host`."""
+    """Enters values of the host into the set `host`; `symbols` are the dimensions that are known early."""
 
-    def __init__(self, early: bool) -> None:
-        self.early = early
+    def __init__(self, early: bool, symbols: set[str]) -> None:
+        self.early, self.symbols = early, symbols
 
     def ops(self, ops: Iterable[Op], host: set[Value], arguments: set[Value]) -> None:
         """The results of `ops`, and values in their regions; `arguments` are integer tensors in memory."""
         for op in ops:
+            self.symbols.update(name for name, scalar in bound_symbols(op) if scalar in host)
             if op.name == "scan" and not self.early:
                 self.loop(op, host)
             elif op.name == "ifelse" and not self.early:
@@ -64,14 +66,14 @@ class _Host:
     def is_host(self, op: Op, host: set[Value], arguments: set[Value]) -> bool:
         """Whether the host computes `op`."""
         if op.name == "dim":
-            return True
+            return not self.early or self.symbols.issuperset(dim_symbols(op.operands[0].shape))
         if any(r.ndim for r in op.results):
             return False
         if op.name == "const":
             return True
         if op.name == "reshape":
             return _is_element(op.operands[0], arguments, host)
-        if not (has_trait(op.name, "elementwise") or has_trait(op.name, "host")):
+        if not (has_trait(op.name, "elementwise") or has_trait(op.name, "host") or op.name == "assert"):
             return False
         known = all(v in host for v in op.operands)
         late = not self.early and all(map(_is_discrete, op.results)) and not any(v.ndim for v in op.operands)
@@ -108,9 +110,9 @@ def _is_element(value: Value, arguments: set[Value], host: set[Value]) -> bool:
 
 
 def is_contiguous_view(op: Op) -> bool:
-    """Whether the result is the operand's memory, or a run of it: reshapes, and slices of step 1 of the first axis
-    that is not whole, behind axes of size 1."""
-    if op.name == "reshape":
+    """Whether the result is the operand's memory, or a run of it: reshapes, assertions, and slices of step 1 of the
+    first axis that is not whole, behind axes of size 1."""
+    if op.name in ("reshape", "assert"):
         return True
     if op.name != "slice" or any(s != 1 for s in op.attrs["step"]):
         return False

@@ -25,7 +25,7 @@ def evaluate(op: Op, arrays: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]
         with np.errstate(all="raise", under="ignore"), warnings.catch_warnings():
             warnings.simplefilter("error")
             out = np.asarray(OPS[op.name].eval(*arrays, **op.attrs))
-    except (ArithmeticError, ValueError, TypeError, IndexError, Warning):
+    except (ArithmeticError, AssertionError, ValueError, TypeError, IndexError, Warning):
         return None
     if out.dtype.kind in "fc" and not np.isfinite(out).all():
         # Records evaluate quietly: a result that is not finite is left to the run, where it can be

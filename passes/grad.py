@@ -109,8 +109,8 @@ class GradBuilder(Builder):
         totals = {} if totals is None else totals
         active = set(wrt)
         for op in ops:
-            if not active.isdisjoint(v for v in op.operands if v not in constant):
-                active.update(r for r in op.results if is_differentiable(r.dtype))
+            if not active.isdisjoint(op.operands):
+                active.update(r for r in op.results if is_differentiable(r.dtype) and r not in constant)
         pending: dict[Value, list[Value]] = {}
         reached = set(totals)
         for v, ct in seeds:
@@ -120,13 +120,15 @@ class GradBuilder(Builder):
             if reached.isdisjoint(op.results):
                 continue
             self.loc = op.loc
-            if active.isdisjoint(op.results) or not (flow := _flow(op, active, constant)):
+            open_ = [r for r in op.results if r in active and r not in constant]
+            if not open_ or not (flow := _flow(op, active)):
                 continue
-            reached.update(op.operands[i] for i in flow)
-            cts = [_total(self, r, pending, totals) for r in op.results]
-            if any(ct is not None for ct in cts):
-                for i, part in _pull_back(self, op, cts, flow).items():
-                    pending.setdefault(op.operands[i], []).append(part)
+            cts = [_total(self, r, pending, totals) if r in open_ else None for r in op.results]
+            passed = _pull_back(self, op, cts, flow) if any(ct is not None for ct in cts) else dict[int, Value]()
+            # What a program says to be disconnected is; other ops without a cotangent to give are flat.
+            reached.update(op.operands[i] for i in (passed if op.name == "with_gradient" else flow))
+            for i, part in passed.items():
+                pending.setdefault(op.operands[i], []).append(part)
         out: list[Value | None] = []
         for v in wrt:
             self.loc = None if v.owner is None else v.owner.loc
@@ -240,9 +242,12 @@ def _numbered(ops: Iterable[Op]) -> NewSymbol:
     return lambda scalar: Dim.symbol(next(s for n in numbers if (s := f"w{n}") not in taken))
 
 
-def _flow(op: Op, active: Collection[Value], constant: Collection[Value]) -> list[int]:
+def _flow(op: Op, active: Collection[Value]) -> list[int]:
     """The operands of `op` that gradients flow to."""
-    return [i for i, v in enumerate(op.operands) if v in active and v not in constant]
+    if op.name == "stop_gradient" and not op.attrs.get("connected"):
+        return []
+    first = op.attrs["count"] if op.name == "with_gradient" else 0
+    return [i for i, v in enumerate(op.operands) if i >= first and v in active]
 
 
 def _total(

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from arignote.ir.bound import bound_dims
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value
 from arignote.ir.opdef import has_trait
@@ -83,9 +84,35 @@ def _with_copies(func: Func) -> Func:
     return replace(func, ops=ops, states=states, results=results)
 
 
+def _may_fail(op: Op, early: set[Value]) -> bool:
+    """Whether a call may end at `op`: it refuses values, reads or writes at indices, or needs a size that is not known
+    before."""
+    if has_trait(op.name, "fallible") or op.name in ("gather", "scatter", "check_indices"):
+        return True
+    if op.name in ("check_index", "assume", "assert") and not all(r in early for r in op.results):
+        return True
+    if op.name == "fused":
+        return any(_may_fail(inner, set(inner.results)) for inner in op.regions[0].ops)
+    if any(scalar not in early for _, scalar in bound_dims(op)):
+        return True
+    return any(_may_fail(inner, early) for region in op.regions for inner in region.ops)
+
+
+def _before_failures(func: Func, early: set[Value]) -> set[Value]:
+    """The values that something that may fail is computed from."""
+    out: set[Value] = set()
+    for op in reversed(func.ops):
+        if _may_fail(op, early) or not out.isdisjoint(op.results):
+            out.update(op.operands)
+    return out
+
+
 def _in_place_updates(func: Func) -> dict[Value, str]:
-    """Updated value -> the state whose memory it is computed into, where some order of the ops allows it."""
+    """Updated value -> the state whose memory it is computed into, where some order of the ops allows it, and nothing
+    that may fail has to come after it."""
     host = host_scalars(func)
+    known = host_scalars(func, early=True)
+    needed = _before_failures(func, known)
     readers: dict[Value, set[Op]] = {}
     for op in func.ops:
         for v in op.operands:
@@ -98,8 +125,10 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
             continue
         op = new.owner
-        if has_trait(op.name, "fallible"):
-            continue  # where it fails, the variable keeps its value
+        if has_trait(op.name, "fallible") or new in needed:
+            continue  # where a call fails, the variable keeps its value
+        if op.name in ("scan", "ifelse") and _may_fail(op, known):
+            continue
         others = {r for r in readers.get(s.value, set()) if r is not op and not is_contiguous_view(r)}
         reads_itself = any(storage(x, host) is s.value for x in op.operands)
         if reads_itself and not (s.value in op.operands and writes_elementwise(op, new, s.value)):

@@ -62,6 +62,7 @@ class Read:
     def __init__(self, array: Array) -> None:
         self.array = array
         self.shape = array.shape
+        self.dtype = _dtype(array)
 
     def __call__(self, *idx: Any) -> Any:
         assert len(idx) == self.array.ndim

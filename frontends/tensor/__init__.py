@@ -11,9 +11,29 @@
 from typing import TYPE_CHECKING, Any
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry of ops)
-from arignote.frontends.tensor import linalg, nlinalg, nnet, slinalg
+from arignote.frontends.tensor import (
+    asserting,
+    builders,
+    constants,
+    cumulative,
+    grids,
+    linalg,
+    nlinalg,
+    nnet,
+    positions,
+    rearranging,
+    slinalg,
+    sorting,
+    updates,
+)
+from arignote.frontends.tensor.asserting import *  # noqa: F403
+from arignote.frontends.tensor.builders import *  # noqa: F403
 from arignote.frontends.tensor.callable import Function
+from arignote.frontends.tensor.checks import numeric_grad, verify_grad
+from arignote.frontends.tensor.cloning import clone
+from arignote.frontends.tensor.compat import _asarray as _asarray
 from arignote.frontends.tensor.compiling import function
+from arignote.frontends.tensor.constants import *  # noqa: F403
 from arignote.frontends.tensor.convert import as_tensor_variable, constant
 from arignote.frontends.tensor.creation import CONSTRUCTORS as _CONSTRUCTORS
 from arignote.frontends.tensor.creation import (
@@ -38,11 +58,13 @@ from arignote.frontends.tensor.creation import (
     zeros,
     zeros_like,
 )
-from arignote.frontends.tensor.diagonals import diag, diagonal, trace, tri, tril, triu
+from arignote.frontends.tensor.cumulative import *  # noqa: F403
+from arignote.frontends.tensor.diagonals import alloc_diag, diag, diagonal, extract_diag, trace, tri, tril, triu
 from arignote.frontends.tensor.elementwise import (
     abs_,
     add,
     and_,
+    angle,
     arccos,
     arccosh,
     arcsin,
@@ -57,8 +79,10 @@ from arignote.frontends.tensor.elementwise import (
     cast,
     ceil,
     clip,
+    conj,
     cos,
     cosh,
+    deg2rad,
     divmod,
     eq,
     erf,
@@ -70,9 +94,11 @@ from arignote.frontends.tensor.elementwise import (
     floor_div,
     ge,
     gt,
+    imag,
     int_div,
     inv,
     invert,
+    iround,
     isclose,
     isinf,
     isnan,
@@ -90,6 +116,9 @@ from arignote.frontends.tensor.elementwise import (
     neq,
     or_,
     pow,
+    power,
+    rad2deg,
+    real,
     reciprocal,
     rint,
     round,
@@ -120,7 +149,8 @@ from arignote.frontends.tensor.folds import foldl as foldl
 from arignote.frontends.tensor.folds import foldr as foldr
 from arignote.frontends.tensor.folds import map as map
 from arignote.frontends.tensor.folds import reduce as reduce
-from arignote.frontends.tensor.gradient import grad
+from arignote.frontends.tensor.gradient import consider_constant, grad
+from arignote.frontends.tensor.grids import *  # noqa: F403
 from arignote.frontends.tensor.indexing import inc_subtensor, set_subtensor
 from arignote.frontends.tensor.io import In, Out, Param
 from arignote.frontends.tensor.joining import concatenate, join, split, stack, stacklists
@@ -133,12 +163,17 @@ from arignote.frontends.tensor.linear import (
     tensordot,
 )
 from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.positions import *  # noqa: F403
 from arignote.frontends.tensor.printing import debugprint, pp
+from arignote.frontends.tensor.rearranging import *  # noqa: F403
 from arignote.frontends.tensor.reduction import (
     all,
+    allclose,
     any,
     argmax,
     argmin,
+    average,
+    largest,
     logsumexp,
     max,
     max_and_argmax,
@@ -146,13 +181,14 @@ from arignote.frontends.tensor.reduction import (
     min,
     prod,
     ptp,
+    smallest,
     std,
     sum,
     var,
 )
 from arignote.frontends.tensor.scanning import scan as scan
 from arignote.frontends.tensor.scanning import until as until
-from arignote.frontends.tensor.settings import ConfigError, config
+from arignote.frontends.tensor.settings import ConfigError, change_flags, config
 from arignote.frontends.tensor.shapes import (
     addbroadcast,
     dimshuffle,
@@ -169,38 +205,48 @@ from arignote.frontends.tensor.shapes import (
     unbroadcast,
 )
 from arignote.frontends.tensor.sharedvar import SharedVariable, TensorSharedVariable, shared
+from arignote.frontends.tensor.slinalg import kron
+from arignote.frontends.tensor.sorting import *  # noqa: F403
 from arignote.frontends.tensor.tensortype import TensorType
-from arignote.frontends.tensor.updates import OrderedUpdates
+from arignote.frontends.tensor.updates import *  # noqa: F403
 from arignote.frontends.tensor.variable import TensorConstant, TensorVariable
 
+abs = abs_
 as_tensor = as_tensor_variable
+Constant = TensorConstant
+Tensor = TensorType
 Variable = TensorVariable
 globals().update(_CONSTRUCTORS)
 
 __all__ = [
     "ConfigError",
+    "Constant",
     "DisconnectedInputError",
     "Function",
     "GradientError",
     "In",
     "MissingInputError",
     "Mode",
-    "OrderedUpdates",
     "Out",
     "Param",
     "SharedVariable",
+    "Tensor",
     "TensorConstant",
     "TensorSharedVariable",
     "TensorType",
     "TensorVariable",
     "UnusedInputError",
     "Variable",
+    "abs",
     "abs_",
     "add",
     "addbroadcast",
     "all",
+    "allclose",
     "alloc",
+    "alloc_diag",
     "and_",
+    "angle",
     "any",
     "arange",
     "arccos",
@@ -214,6 +260,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "as_tensor_variable",
+    "average",
     "batched_dot",
     "batched_tensordot",
     "bitwise_and",
@@ -222,14 +269,19 @@ __all__ = [
     "bitwise_xor",
     "cast",
     "ceil",
+    "change_flags",
     "clip",
+    "clone",
     "col",
     "concatenate",
     "config",
+    "conj",
+    "consider_constant",
     "constant",
     "cos",
     "cosh",
     "debugprint",
+    "deg2rad",
     "diag",
     "diagonal",
     "dimshuffle",
@@ -241,6 +293,7 @@ __all__ = [
     "exp",
     "exp2",
     "expm1",
+    "extract_diag",
     "eye",
     "fill",
     "flatten",
@@ -253,14 +306,18 @@ __all__ = [
     "grad",
     "gt",
     "identity_like",
+    "imag",
     "inc_subtensor",
     "int_div",
     "inv",
     "invert",
+    "iround",
     "isclose",
     "isinf",
     "isnan",
     "join",
+    "kron",
+    "largest",
     "le",
     "linalg",
     "log",
@@ -283,15 +340,19 @@ __all__ = [
     "nlinalg",
     "nnet",
     "norm",
+    "numeric_grad",
     "ones",
     "ones_like",
     "or_",
     "outer",
     "patternbroadcast",
     "pow",
+    "power",
     "pp",
     "prod",
     "ptp",
+    "rad2deg",
+    "real",
     "reciprocal",
     "reshape",
     "rint",
@@ -309,6 +370,7 @@ __all__ = [
     "sin",
     "sinh",
     "slinalg",
+    "smallest",
     "softplus",
     "split",
     "sqr",
@@ -339,12 +401,15 @@ __all__ = [
     "unbroadcast",
     "var",
     "vector",
+    "verify_grad",
     "where",
     "xor",
     "zeros",
     "zeros_like",
 ]
 __all__.extend(_CONSTRUCTORS)
+for _module in (asserting, builders, constants, cumulative, grids, positions, rearranging, sorting, updates):
+    __all__.extend(_module.__all__)
 
 if TYPE_CHECKING:
 

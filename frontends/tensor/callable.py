@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from arignote.frontends.tensor.compiler import Executable, Specialising
+from arignote.frontends.tensor.arguments import Arguments, Containers, Values
+from arignote.frontends.tensor.compiler import Executable, Specialising, compile_func
 from arignote.frontends.tensor.dispatch import Quick, quick_call
 from arignote.frontends.tensor.errors import ShapeGuardError
 from arignote.frontends.tensor.graph import wrap
@@ -13,9 +15,9 @@ from arignote.frontends.tensor.io import In
 from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.owner import Apply
 from arignote.frontends.tensor.sharedvar import SharedVariable
-from arignote.frontends.tensor.tensortype import TensorType, type_of_value
 from arignote.frontends.tensor.trace import Traced
 from arignote.ir.core import Func
+from arignote.passes.dce import prune
 
 
 class FunctionGraph:
@@ -73,119 +75,126 @@ class Function:
         trust_input: skip conversion and checks of arguments; they must be arrays of the right
             types. False unless set.
         recorded: the IR function as recorded.
+        container, value: what inputs and shared variables hold between calls: `f.container[x].value`,
+            `f.value[x]`, or `f[x]`, where `x` is a variable, its name, or the number of an input.
     """
 
     def __init__(
         self,
         executable: Executable,
         traced: Traced,
-        inputs: Sequence[In],
+        arguments: Arguments,
         keys: list[str] | None,
         single: bool,
-        allow_downcast: bool | None,
         name: str | None,
-        title: str,
         mode: Mode,
     ) -> None:
         self._executable = executable
-        self.recorded = traced.func
-        self.inputs = list(inputs)
+        self._traced = traced
+        self._arguments = arguments
         self._keys = keys
         self._single = single
-        self._downcast = allow_downcast
         self.name = name
-        self._title = title
         self.mode = mode
-        self._shared = list(traced.shared)
         self.trust_input = False
         self.profile = None
-        self._types: list[TensorType] = [type_of_value(i.variable.value_) for i in inputs]
+        self.container = Containers(arguments, self.get_shared())
+        self.value = Values(self.container)
+        self._count = len(arguments.slots)
         self._quick: Quick | None = None
-        if isinstance(executable, Specialising):
-            self._quick = quick_call(self._types, executable.containers, executable.fast)
+        if isinstance(executable, Specialising) and arguments.plain:
+            self._quick = quick_call(arguments.types, executable.containers, executable.fast)
 
     # ------------------------------------------------------------ calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         results = None
-        if self._quick is not None and not kwargs and len(args) == len(self._types):
+        if self._quick is not None and not kwargs and len(args) == self._count:
             try:
                 results = self._quick(*args)
             except ShapeGuardError:
                 results = None  # nothing has been changed: the long way compiles again
         if results is None:
-            results = self._executable(*self._arguments(args, kwargs))
+            results = self._executable(*self._arguments.bound(args, kwargs, self.trust_input))
+            self._arguments.updated()
         if self._single:
             return results[0]
         return results if self._keys is None else dict(zip(self._keys, results, strict=True))
 
-    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """One array of the right type for each input."""
-        if kwargs or len(args) != len(self._types):
-            args = self._bind(args, kwargs)
-        return args if self.trust_input else self._filtered(args)
+    def __getitem__(self, key: Any) -> Any:
+        return self.value[key]
 
-    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """Arguments by position, from those given by position and name, and defaults."""
-        count = len(self.inputs)
-        if len(args) > count:
-            raise TypeError(
-                f"Too many parameter passed to the function{self._of()}: it takes {count}, got "
-                f"{len(args)}"
-            )
-        missing = object()
-        values: list[Any] = [*args, *[missing] * (count - len(args))]
-        for key, value in kwargs.items():
-            places = [i for i, slot in enumerate(self.inputs) if slot.name == key]
-            if not places:
-                names = ", ".join(str(s.name) for s in self.inputs if s.name is not None)
-                raise TypeError(
-                    f"the function{self._of()} has no input called {key!r}; it has {names or 'no names'}"
-                )
-            if len(places) > 1:
-                raise TypeError(f"several inputs are called {key!r}: give them by position")
-            if values[places[0]] is not missing:
-                raise TypeError(f"Multiple values for input variable: {key}")
-            values[places[0]] = value
-        for i, slot in enumerate(self.inputs):
-            if values[i] is not missing:
-                continue
-            if slot.value is None:
-                names = ", ".join(
-                    str(s.variable)
-                    for s, v in zip(self.inputs, values, strict=True)
-                    if v is missing and s.value is None
-                )
-                raise TypeError(
-                    f"Missing required input: {names} (the function{self._of()} takes {count} "
-                    f"arguments, got {len(args) + len(kwargs)})"
-                )
-            default = slot.value
-            values[i] = default.get_value(borrow=True) if isinstance(default, SharedVariable) else (
-                default
-            )
-        return tuple(values)
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.value[key] = value
 
-    def _of(self) -> str:
-        return f' "{self._title}"' if self._title else ""
+    def __contains__(self, key: object) -> bool:
+        return key in self.container
 
-    def _filtered(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        out = []
-        for i, (a, slot, type) in enumerate(zip(args, self.inputs, self._types, strict=True)):
-            downcast = self._downcast if slot.allow_downcast is None else slot.allow_downcast
-            try:
-                out.append(type.filter(a, slot.strict, downcast))
-            except TypeError as e:
-                called = f", input {slot.name!r}" if slot.name else ""
-                raise TypeError(
-                    f"Bad input argument to arignote function{self._name_text()} at index {i} "
-                    f"(0-based){called}. {e}"
-                ) from None
-        return tuple(out)
+    # ------------------------------------------------------------ copies
+    def copy(
+        self,
+        share_memory: bool = False,
+        swap: Mapping[SharedVariable, SharedVariable] | None = None,
+        delete_updates: bool = False,
+        name: str | None = None,
+        profile: Any = None,
+    ) -> Function:
+        """A function that computes the same, with defaults of its own.
 
-    def _name_text(self) -> str:
-        return f' with name "{self._title}"' if self._title else ""
+        Args:
+            share_memory: accepted for old programs: each function has working memory of its own.
+            swap: shared variables, and those to use in their places, of the same types.
+            delete_updates: leave out all updates, those of inputs as well.
+            name: its name, by default that of this function with ` copy` behind it.
+
+        Raises:
+            ValueError: `swap` names a variable that the function does not have.
+            TypeError: a variable to use instead has another type.
+        """
+        swapped = dict(swap or {})
+        for old, new in swapped.items():
+            if not any(old is s for s in self.get_shared()):
+                raise ValueError(f"SharedVariable: {old} is not in the function and cannot be swapped")
+            if not isinstance(new, SharedVariable) or new.type != old.type:
+                kind = new.type if isinstance(new, SharedVariable) else type(new).__name__
+                raise TypeError(f"{old} of type {old.type} cannot be swapped for {new} of type {kind}")
+        # The variables that hold inputs are the function's own: a copy has others, with the values of now.
+        held, slots = self._arguments.states, self._arguments.slots
+        states = {i: s if s is slots[i].value else s.clone_shared() for i, s in held.items()}
+        own = {s: states[i] for i, s in held.items()}
+        shared = [own.get(s, swapped.get(s, s)) for s in self._traced.shared]
+        func = self._traced.func
+        if delete_updates:
+            func = prune(replace(func, states=[replace(s, update=None) for s in func.states]))
+        title = name if name is not None else f"{self.name} copy" if self.name is not None else None
+        arguments = Arguments(slots, states, self._arguments.allow_downcast, title or self._arguments.title)
+        arguments.defaults = [
+            states[i] if i in states and d is not None else d for i, d in enumerate(self._arguments.defaults)
+        ]
+        executable = compile_func(func, [s.container for s in shared], self.mode)
+        traced = Traced(func, shared, self._traced.unused)
+        out = Function(executable, traced, arguments, self._keys, self._single, title, self.mode)
+        out.trust_input = self.trust_input
+        return out
+
+    def __copy__(self) -> Function:
+        return self.copy()
+
+    def free(self) -> None:
+        """Give back working memory and compiled code: the next call loads it again."""
+        if isinstance(self._executable, Specialising):
+            self._executable.free()
 
     # ------------------------------------------------------------ what it is
+    @property
+    def recorded(self) -> Func:
+        """The IR function as recorded."""
+        return self._traced.func
+
+    @property
+    def inputs(self) -> list[In]:
+        """The inputs."""
+        return list(self._arguments.slots)
+
     @property
     def func(self) -> Func:
         """The IR function: optimised for the latest compiled shapes, recorded before that."""
@@ -204,12 +213,10 @@ class Function:
         return Maker(self)
 
     def get_shared(self) -> list[SharedVariable]:
-        """The shared variables that it reads or updates."""
-        return list(self._shared)
-
-    def free(self) -> None:
-        """Give back working memory. There is nothing to do: results are the caller's."""
+        """The shared variables that it reads or updates, without those that hold its inputs."""
+        held = list(self._arguments.states.values())
+        return [s for s in self._traced.shared if not any(s is h for h in held)]
 
     def __repr__(self) -> str:
-        names = ", ".join(str(i.variable) for i in self.inputs)
-        return f"<Function {self.name or self._title}({names})>"
+        names = ", ".join(str(i.variable) for i in self._arguments.slots)
+        return f"<Function {self.name or self._arguments.title}({names})>"

@@ -43,10 +43,8 @@ class Capture:
 
     def computes(self, dim: DimLike) -> bool:
         """Whether a size is computed in the body."""
-        return isinstance(dim, Dim) and any(
-            isinstance(s, Symbol) and self._depends.get(source_of(s), False) and not isinstance(s.origin, Axis)
-            for s in dim.symbols()
-        )
+        made = {v for op in self.ops for v in op.results}
+        return isinstance(dim, Dim) and any(isinstance(s, Symbol) and s.origin in made for s in dim.symbols())
 
     def _inside(self, value: Value) -> Value:
         if value in self.values:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontends.tensor.convert import as_tensor_variable, label
-from arignote.frontends.tensor.graph import Axis, Leaf, Symbol, Variable, wrap
+from arignote.frontends.tensor.graph import Axis, Leaf, Symbol, Variable, cast_value, wrap
 from arignote.frontends.tensor.shapes import as_dim
 from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.ir.bound import BOUND, bound_positions
@@ -35,7 +35,8 @@ def clone(
         output: a variable, or a list, tuple or dict of them; the result has the same form.
         replace: a dict of variables and their replacements, or pairs. A replacement may depend on what
             it replaces, which stays as it is there.
-        strict: replacements must have the types of what they replace.
+        strict: replacements must have the types of what they replace; otherwise they are cast to its dtype, and may
+            be broadcastable where it is not, or the other way round.
         share_inputs: use the very inputs of `output`; otherwise inputs (shared variables excepted)
             are copied too.
 
@@ -60,8 +61,8 @@ def clone(
 def copied(
     outputs: Sequence[Variable], pairs: Mapping[Variable, Variable], share_inputs: bool = True
 ) -> list[TensorVariable]:
-    """Copies of `outputs` with variables replaced, whatever their types."""
-    work = _Cloner({k.value_: v.value_ for k, v in pairs.items()}, share_inputs)
+    """Copies of `outputs` with variables replaced, by others of the same rank."""
+    work = _Cloner({k.value_: cast_value(v.value_, k.value_.dtype) for k, v in pairs.items()}, share_inputs)
     return [wrap(work.copy(v.value_)) for v in outputs]
 
 

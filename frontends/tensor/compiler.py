@@ -152,6 +152,12 @@ class Specialising:
             self._check(key, arrays)
             raise ValueError(f"@{self.func.name}: dimensions do not fit: {e}") from None
 
+    def free(self) -> None:
+        """Forget what is compiled, with its working memory."""
+        self.fast.clear()
+        self._general.clear()
+        self.compiled.clear()
+
     def _find(self, key: Shapes, arrays: Sequence[Array], assuming: bool = True) -> Executable:
         """Code for calls of these shapes, which assumes the run-time sizes of this call, or none."""
         sizes = self._sizes(key)

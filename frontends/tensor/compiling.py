@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from arignote.frontends.tensor.arguments import Arguments
 from arignote.frontends.tensor.callable import Function
 from arignote.frontends.tensor.compiler import compile_func
 from arignote.frontends.tensor.convert import as_tensor_variable
@@ -17,7 +18,9 @@ from arignote.frontends.tensor.graph import Variable
 from arignote.frontends.tensor.io import In, Out
 from arignote.frontends.tensor.loc import user_loc
 from arignote.frontends.tensor.modes import find_mode
+from arignote.frontends.tensor.scanning import report_forgotten
 from arignote.frontends.tensor.sharedvar import SharedVariable
+from arignote.frontends.tensor.sharedvar import shared as shared_variable
 from arignote.frontends.tensor.trace import build_func
 from arignote.frontends.tensor.variable import TensorConstant, TensorVariable
 
@@ -68,6 +71,11 @@ def function(
     variables, keys, single = _outputs(outputs)
     replaced = _givens(givens, slots)
     new = _updates(updates)
+    states = {i: _state(s) for i, s in enumerate(slots) if s.update is not None}
+    for i, state in states.items():
+        replaced[slots[i].variable] = state
+        new[state] = _fitting(state, slots[i].update)
+    given = [s for i, s in enumerate(slots) if i not in states]
 
     def default_update(shared: SharedVariable) -> Variable | None:
         update = shared.default_update
@@ -79,18 +87,18 @@ def function(
     # A plain `main`, so that equal programs give equal text wherever they are written.
     label = name or "main"
     traced = build_func(
-        label, [s.variable for s in slots], variables, new, replaced, default_update
+        label, [s.variable for s in given], variables, new, replaced, default_update
     )
     for i in traced.unused:
-        if slots[i].value is None or policy != "ignore":
-            _report_unused(i, slots[i], policy)
+        if given[i].value is None or policy != "ignore":
+            _report_unused(slots.index(given[i]), given[i], policy)
+    report_forgotten(traced.sources, new)
     containers = [s.container for s in traced.shared]
     executable = compile_func(traced.func, containers, chosen)
     where = user_loc()
     title = name if name is not None else "" if where is None else str(where)
-    return Function(
-        executable, traced, slots, keys, single, allow_input_downcast, name, title, chosen
-    )
+    arguments = Arguments(slots, states, allow_input_downcast, title)
+    return Function(executable, traced, arguments, keys, single, name, chosen)
 
 
 # ---------------------------------------------------------------- inputs
@@ -102,6 +110,16 @@ def _input(i: int, x: Any) -> In:
     if not isinstance(x, Variable):
         raise TypeError(f"Unknown parameter type: input {i} is {x!r} of type {type(x).__name__}")
     return In(x)
+
+
+def _state(slot: In) -> SharedVariable:
+    """The variable that holds an input which the function updates itself."""
+    if isinstance(slot.value, SharedVariable):
+        return slot.value
+    type = as_tensor_variable(slot.variable).type
+    empty = np.zeros([1 if n is None else n for n in type.shape], type.dtype)
+    value = empty if slot.value is None else type.filter(slot.value, slot.strict, slot.allow_downcast)
+    return shared_variable(value, slot.name, broadcastable=type.broadcastable)
 
 
 def _check_inputs(slots: list[In]) -> None:

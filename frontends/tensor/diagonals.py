@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
 
 
-def _above(sizes: Sizes, k: Any) -> tuple[TensorVariable, TensorVariable]:
+def above(sizes: Sizes, k: Any) -> tuple[TensorVariable, TensorVariable]:
     """For each place of a matrix: its row number plus `k`, and its column number."""
     i, j = (emit("iota", *sizes.operands, axis=axis, dtype="i64", **sizes.attrs()) for axis in (0, 1))
     shift = scalar_int(k, "k")
@@ -74,7 +74,7 @@ def alloc_diag(v: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tenso
         sizes = [*(dim_of(x.value_, a) for a in range(x.ndim - 1)), abs(offset)]
         padding = zeros([as_variable(s) for s in sizes], x.dtype)
         x = joining.concatenate([x, padding], axis=x.ndim - 1)
-    rows, columns = _above(Sizes([dim_of(x.value_, x.ndim - 1)] * 2), offset)
+    rows, columns = above(Sizes([dim_of(x.value_, x.ndim - 1)] * 2), offset)
     lead = range(x.ndim - 1)
     # Rows above the diagonal's end, or columns left of it, hold the elements in order.
     last: tuple[Any, Any] = (x.ndim - 1, "x") if offset >= 0 else ("x", x.ndim - 1)
@@ -105,13 +105,13 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorVari
 def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = None) -> TensorVariable:
     """A matrix of N rows and M (N) columns: ones at and below diagonal `k`, zeros above it."""
     rows = scalar_int(N, "N")
-    i, j = _above(Sizes([rows, rows if M is None else scalar_int(M, "M")]), k)
+    i, j = above(Sizes([rows, rows if M is None else scalar_int(M, "M")]), k)
     return ew.cast(ew.ge(i, j), config.floatX if dtype is None else dtype)
 
 
 def _half(m: Any, k: Any, what: str) -> tuple[TensorVariable, TensorVariable, TensorVariable, TensorVariable]:
     x = _matrix(m, what)
-    i, j = _above(Sizes([dim_of(x.value_, x.ndim - 2), dim_of(x.value_, x.ndim - 1)]), k)
+    i, j = above(Sizes([dim_of(x.value_, x.ndim - 2), dim_of(x.value_, x.ndim - 1)]), k)
     return x, i, j, wrap(const(0, x.value_.dtype))
 
 

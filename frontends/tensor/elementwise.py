@@ -7,6 +7,7 @@ promotion, so int32 with float32 gives float64. Comparisons give bool. Functions
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -140,6 +141,43 @@ def round(x: Any, mode: str = "half_to_even") -> TensorVariable:
     return wrap(emit("mul", emit("sgn", value), half))
 
 
+def iround(x: Any, mode: str = "half_to_even") -> TensorVariable:
+    """`round` as int64."""
+    return cast(round(x, mode), "int64")
+
+
+def deg2rad(x: Any, /) -> TensorVariable:
+    """From degrees to radians."""
+    value = floating(value_of(x))
+    return wrap(emit("mul", value, const(math.pi / 180, value.dtype)))
+
+
+def rad2deg(x: Any, /) -> TensorVariable:
+    """From radians to degrees."""
+    value = floating(value_of(x))
+    return wrap(emit("mul", value, const(180 / math.pi, value.dtype)))
+
+
+def real(x: Any, /) -> TensorVariable:
+    """The real part: `x` itself, as numbers are real."""
+    return as_tensor_variable(x)
+
+
+def imag(x: Any, /) -> TensorVariable:
+    """The imaginary part: zeros, as numbers are real."""
+    value = value_of(x)
+    return wrap(zeros_of(value.dtype, value))
+
+
+conj = real
+
+
+def angle(x: Any, /) -> TensorVariable:
+    """The angle of a number: 0, or pi where it is negative."""
+    value = floating(value_of(x))
+    return wrap(emit("arctan2", zeros_of(value.dtype, value), value))
+
+
 def invert(x: Any, /) -> TensorVariable:
     """`not` for bools, the complement of bits for integers."""
     value = value_of(x)
@@ -213,7 +251,7 @@ def _integral(op: str, name: str, doc: str) -> Binary:
 
 int_div = floor_div = _integral("floordiv", "int_div", "floor(x / y), in the common dtype.")
 mod = _integral("mod", "mod", "The remainder, with the sign of y.")
-pow = _integral("pow", "pow", "x to the power y.")
+pow = power = _integral("pow", "pow", "x to the power y.")
 
 
 def divmod(x: Any, y: Any, /) -> tuple[TensorVariable, TensorVariable]:
@@ -297,7 +335,7 @@ def cast(x: Any, dtype: Any) -> TensorVariable:
 def isclose(
     x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> TensorVariable:
-    """Whether |x - y| <= atol + rtol |y|, elementwise."""
+    """Whether |x - y| <= atol + rtol |y|, elementwise (bool)."""
     a, b = as_tensor_variable(x), as_tensor_variable(y)
     close = or_(le(abs_(sub(a, b)), add(atol, mul(rtol, abs_(b)))), eq(a, b))
     if equal_nan:

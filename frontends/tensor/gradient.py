@@ -1,15 +1,16 @@
-"""`grad`: derivatives as expressions."""
+"""`grad`: derivatives as expressions; and what programs say about how gradients pass."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from arignote.frontends.tensor.convert import as_tensor_variable, label
+from arignote.frontends.tensor.convert import as_tensor_variable, label, value_of
 from arignote.frontends.tensor.creation import zeros_like
 from arignote.frontends.tensor.errors import DisconnectedInputError, GradientError
-from arignote.frontends.tensor.graph import Leaf, Symbol, Variable, wrap
+from arignote.frontends.tensor.graph import Leaf, Symbol, Variable, emit, wrap
 from arignote.ir.diag import Loc
 from arignote.ir.types import Dim, is_differentiable
 from arignote.passes.grad import derive
@@ -47,7 +48,10 @@ def grad(
         disconnected_inputs: what happens if `cost` does not depend on a variable: "raise", "warn"
             or "ignore".
         known_grads: gradients of (unnamed) costs with respect to intermediate variables.
-        return_disconnected: what a gradient that does not exist is: "zero" or "None".
+        add_names: call gradients `(dcost/dx)` where cost and variable have names.
+        return_disconnected: what a gradient that does not exist is: "zero", "None", or "disconnected" (the variable
+            of a `DisconnectedType`).
+        null_gradients: ignored: an op without a gradient raises an error.
 
     Raises:
         TypeError: the cost is no floating-point scalar.
@@ -78,17 +82,26 @@ def grad(
     constants = [as_tensor_variable(c).value_ for c in consider_constant or ()]
     root = None if costs is None else costs.value_
     found = iter(derive(root, smooth, constants, known, "ignore", lambda v: Dim.symbol(Symbol.fresh(v))))
-    out: list[TensorVariable | None] = []
+    out: list[Any] = []
     for v in variables:
         value = None if any(v is d for d in discrete) else next(found)
         if value is not None:
-            out.append(wrap(value))
+            gradient = wrap(value)
+            own = value.owner is not None and (value.name is None or value.name.startswith("d."))
+            if add_names and own and costs is not None and costs.name and v.name:
+                gradient.name = f"(d{costs.name}/d{v.name})"
+            out.append(gradient)
             continue
         _report(v, disconnected_inputs)
-        out.append(zeros_like(v) if return_disconnected.lower() == "zero" else None)
+        out.append(_nothing(v, return_disconnected.lower()))
     if isinstance(wrt, tuple):
         return tuple(out)
     return out if isinstance(wrt, list) else out[0]
+
+
+def _nothing(v: Variable, kind: str) -> Any:
+    """What stands for a gradient that does not exist."""
+    return zeros_like(v) if kind == "zero" else None if kind == "none" else DisconnectedType()()
 
 
 def _check_cost(cost: TensorVariable) -> None:
@@ -114,3 +127,100 @@ def _report(v: Variable, policy: str) -> None:
         raise DisconnectedInputError(message)
     if policy == "warn":
         warnings.warn(message, stacklevel=3)
+
+
+def subgraph_grad(
+    wrt: Sequence[Any],
+    end: Sequence[Any],
+    start: Mapping[Any, Any] | None = None,
+    cost: Any = None,
+    details: bool = False,
+) -> Any:
+    """(gradients of `wrt`, gradients of `end`) through the part of a graph that lies between `end`, below which it is
+    cut off, and its results: `cost`, or the variables in `start`, whose gradients are given.
+
+    Args:
+        details: return [gradients of `start` from `cost` alone, the sums of these and those given] as well.
+
+    Raises:
+        ValueError: neither `start` nor `cost` is given.
+    """
+    if start is None and cost is None:
+        raise ValueError("subgraph_grad needs start or cost")
+    given = dict(start or {})
+    from_cost = []
+    if given and cost is not None:
+        from_cost = grad(cost, list(given), list(end), disconnected_inputs="ignore")
+    if from_cost:
+        given = {v: given[v] + g for v, g in zip(given, from_cost, strict=True)}
+    wanted = [*wrt, *end]
+    found = grad(None if given else cost, wanted, list(end), "ignore", known_grads=given or None)
+    both = found[: len(wrt)], found[len(wrt) :]
+    return (*both, from_cost, list(given.values())) if details else both
+
+
+# ---------------------------------------------------------------- how gradients pass
+def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> TensorVariable:
+    """`x`; its gradient is what comes back, not below `lower_bound` nor above `upper_bound`."""
+    return wrap(emit("grad_clip", value_of(x), low=float(lower_bound), high=float(upper_bound)))
+
+
+def grad_scale(x: Any, multiplier: float) -> TensorVariable:
+    """`x`; its gradient is what comes back times `multiplier`: -1 reverses it."""
+    return wrap(emit("grad_scale", value_of(x), factor=float(multiplier)))
+
+
+def zero_grad(x: Any) -> TensorVariable:
+    """`x`; its gradient is 0."""
+    return wrap(emit("stop_gradient", value_of(x), connected=True))
+
+
+consider_constant = zero_grad
+
+
+def disconnected_grad(x: Any) -> TensorVariable:
+    """`x`, on which nothing that is computed from it depends, as far as gradients are concerned."""
+    return wrap(emit("stop_gradient", value_of(x)))
+
+
+# ---------------------------------------------------------------- what stands for gradients that are none
+@dataclass(frozen=True)
+class DisconnectedType:
+    """`DisconnectedType()()` stands for the gradient of what a result does not depend on."""
+
+    def __call__(self) -> NoGradient:
+        return NoGradient(self)
+
+
+@dataclass(frozen=True)
+class NullType:
+    """`NullType(why)()` stands for a gradient that is not defined."""
+
+    why_null: str = "(no explanation given)"
+
+    def __call__(self) -> NoGradient:
+        return NoGradient(self)
+
+
+@dataclass(frozen=True)
+class NoGradient:
+    """A stand-in for a gradient. Its `type` says why there is none."""
+
+    type: DisconnectedType | NullType
+
+    def __getattr__(self, name: str) -> Any:
+        raise NullTypeGradError(f"there is no gradient to take {name} of: {self.type}")
+
+
+class NullTypeGradError(TypeError):
+    """The use of a gradient that is not defined."""
+
+
+def grad_undefined(op: Any, x_pos: int, x: Any, comment: str = "") -> NoGradient:
+    """What a rule of `OpFromGraph` gives where the gradient of input `x_pos` is mathematically undefined."""
+    return NullType(f"the gradient of {op} with respect to input {x_pos} is undefined. {comment}".rstrip())()
+
+
+def grad_not_implemented(op: Any, x_pos: int, x: Any, comment: str = "") -> NoGradient:
+    """What a rule of `OpFromGraph` gives where nobody has written the gradient of input `x_pos`."""
+    return NullType(f"the gradient of {op} with respect to input {x_pos} is not implemented. {comment}".rstrip())()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from arignote.frontends.tensor.loc import user_loc
+from arignote.frontends.tensor.settings import config
 from arignote.ir.builder import Builder
 from arignote.ir.core import Value
 from arignote.ir.diag import Loc
@@ -66,16 +67,25 @@ class Leaf(Value):
 
 
 class Scratch:
-    """`variable.tag`: a place for the user's own attributes."""
+    """`variable.tag`: a place for the user's own attributes. `test_value` is computed where none is given."""
+
+    def __init__(self, value: Value) -> None:
+        self.__dict__["_value"] = value
+
+    def __getattr__(self, name: str) -> Any:
+        value: Value | None = self.__dict__.get("_value") if name == "test_value" else None
+        if value is None or value.owner is None:
+            raise AttributeError(f"the tag has no attribute {name!r}")
+        from arignote.frontends.tensor.testvalues import lookup
+
+        return lookup(value)
 
     if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...
 
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __repr__(self) -> str:
-        return f"tag({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+        return f"tag({', '.join(f'{k}={v!r}' for k, v in vars(self).items() if k != '_value')})"
 
 
 class Variable:
@@ -97,7 +107,7 @@ class Variable:
     def tag(self) -> Scratch:
         """Attributes of the user's own, such as `tag.test_value`."""
         if self._tag is None:
-            self._tag = Scratch()
+            self._tag = Scratch(self.value_)
         return self._tag
 
     @property
@@ -151,6 +161,11 @@ def wrap(value: Value) -> TensorVariable:
     return variable
 
 
+def adopt(variable: TensorVariable) -> None:
+    """Let `variable`, made by hand, be the one that `wrap` gives for its value, if there is none yet."""
+    _wrappers.setdefault(variable.value_, variable)
+
+
 def make_shape(sizes: Sequence[int | Value]) -> TensorVariable:
     """The int64 vector of `sizes`, whose elements are known."""
     out: TensorVariable = _classes["shape"](sizes)
@@ -159,12 +174,17 @@ def make_shape(sizes: Sequence[int | Value]) -> TensorVariable:
 
 def emit(name: str, *operands: Value, **attrs: Any) -> Value:
     """Record an op on the user's line and return its result."""
-    return Builder(loc=user_loc()).emit(name, *operands, **attrs)[0]
+    return emit_all(name, *operands, **attrs)[0]
 
 
 def emit_all(name: str, *operands: Value, **attrs: Any) -> tuple[Value, ...]:
     """Record an op on the user's line and return all its results."""
-    return Builder(loc=user_loc()).emit(name, *operands, **attrs)
+    results = Builder(loc=user_loc()).emit(name, *operands, **attrs)
+    if config.compute_test_value != "off":
+        from arignote.frontends.tensor import testvalues
+
+        testvalues.record(results)
+    return results
 
 
 def const(value: Any, dtype: str | None = None) -> Value:
@@ -194,8 +214,6 @@ def cast_value(value: Value, dtype: str) -> Value:
 def ir_dtype(dtype: Any) -> str:
     """The IR name of a dtype: NumPy's names, `floatX`, types and dtypes of NumPy."""
     if isinstance(dtype, str) and dtype == "floatX":
-        from arignote.frontends.tensor.settings import config
-
         dtype = config.floatX
     try:
         name = FROM_NUMPY.get(np.dtype(dtype).name)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arignote.frontends.tensor.convert import as_tensor_variable, label, scalar_int, type_text
+from arignote.frontends.tensor.creation import arange
 from arignote.frontends.tensor.graph import cast_value, const, constant_of, emit, wrap
-from arignote.frontends.tensor.shapes import Sizes, dim_of
+from arignote.frontends.tensor.shapes import Sizes, dim_of, dimshuffle
 from arignote.ir.core import Value
 from arignote.ir.types import DimLike, is_integer, promote
 
@@ -202,6 +203,11 @@ class Plan:
         found = [(p, i[1]) for p, i in enumerate(self.items) if isinstance(i, tuple)]
         return [p for p, _ in found], [v for _, v in found]
 
+    def named(self) -> dict[str, Any]:
+        """What errors call the axes of the index arrays, where the order does not tell."""
+        axes = tuple(i[0] for i in self.items if isinstance(i, tuple))
+        return {"axes": axes} if axes != tuple(range(len(axes))) else {}
+
     def orders(self, rank: int) -> tuple[list[int], list[int]]:
         """Permutations: of the operand of the gather (index arrays' axes first), of its result."""
         where, _ = self.arrays()
@@ -219,7 +225,7 @@ class Plan:
             return y
         rank = max(v.ndim for v in indices)
         first, back = self.orders(rank)
-        return _permuted(emit("gather", _permuted(y, first), *indices), back)
+        return _permuted(emit("gather", _permuted(y, first), *indices, **self.named()), back)
 
     # ------------------------------------------------------------ writing
     def write(self, v: Value, mode: str) -> Value:
@@ -229,9 +235,9 @@ class Plan:
             y = self.squeezed(self.sliced())
             rank = max(i.ndim for i in indices)
             first, back = self.orders(rank)
-            rows = emit("gather", _permuted(y, first), *indices)
+            rows = emit("gather", _permuted(y, first), *indices, **self.named())
             v = _permuted(stretched(v, _permuted(rows, back)), _inverse(back))
-            y = emit("scatter", _permuted(y, first), v, *indices, mode=mode)
+            y = emit("scatter", _permuted(y, first), v, *indices, mode=mode, **self.named())
             y = _permuted(y, _inverse(first))
             if self.whole:
                 return y if y.shape == self.x.shape else emit("reshape", y, shape=self.x.shape)
@@ -333,6 +339,15 @@ def _normal(item: Any) -> list[Any]:
     if array is not None and array.ndim == 0:
         return [int(array)]
     return [value]
+
+
+def along_axis(places: TensorVariable, axis: int) -> tuple[Any, ...]:
+    """The index that reads x[..., places[..., j, ...], ...]: `places` for `axis`, the own position for the others."""
+    out: list[Any] = []
+    for a in range(places.ndim):
+        own = (0 if i == a else "x" for i in range(places.ndim))
+        out.append(places if a == axis else dimshuffle(arange(places.shape[a]), *own))
+    return tuple(out)
 
 
 # ---------------------------------------------------------------- set_subtensor

@@ -14,11 +14,13 @@ class In:
         variable: the variable.
         name: what the argument is called; the variable's name by default.
         value: its default.
-        update: not supported: use a shared variable.
+        update: its new default: what this expression is at the end of each call, from old values.
         mutable: whether the function may overwrite the argument (it never does).
         borrow: whether the function may keep the argument (it never does).
         allow_downcast: conversion of the argument, as `allow_input_downcast` of `function`.
         strict: take only arrays of exactly the type.
+        implicit: it cannot be given at a call, only by `f[variable] = value` and its update.
+        shared: ignored.
     """
 
     def __init__(
@@ -37,14 +39,15 @@ class In:
     ) -> None:
         if not isinstance(variable, Variable):
             raise TypeError(f"In takes a variable, not {variable!r}")
-        if update is not None:
-            raise ValueError(
-                "In(update=...) is not supported: make the input a shared variable, and give the "
-                "update to function(updates=...)"
-            )
+        if update is not None and not isinstance(update, Variable):
+            raise TypeError(f"In: an update is a variable, not {update!r}")
+        if implicit and value is None:
+            raise TypeError(f"In: the implicit input {variable} needs a value")
         self.variable = variable
-        self.name = name if name is not None else variable.name
+        self.name = name if name is not None else variable.name if autoname else None
         self.value = value
+        self.update = update
+        self.implicit = bool(implicit)
         self.strict = strict
         self.allow_downcast = allow_downcast
         self.mutable = bool(mutable)
@@ -68,7 +71,7 @@ def Param(
     """`In`, as old programs write it."""
     return In(
         variable, name, default,
-        mutable=mutable, strict=strict, allow_downcast=allow_downcast, borrow=borrow,
+        mutable=mutable, strict=strict, allow_downcast=allow_downcast, implicit=implicit, borrow=borrow,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from arignote.frontends.tensor.graph import Variable, cast_value, const, constan
 from arignote.frontends.tensor.settings import config
 from arignote.frontends.tensor.shapes import dim_value
 from arignote.ir.core import Value
-from arignote.ir.types import is_float, prod_dims
+from arignote.ir.types import DTYPES, is_float, prod_dims
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -51,6 +51,12 @@ def axes_of(axis: Any, x: Variable, what: str) -> tuple[int, ...]:
     return tuple(sorted(out))
 
 
+def one_axis(axis: Any, x: Variable, what: str) -> int:
+    """`axis` as one axis, counted from 0."""
+    (found,) = axes_of([axis], x, what)
+    return found
+
+
 def _kept(value: Value, x: Value, axes: tuple[int, ...], keepdims: bool) -> TensorVariable:
     if keepdims and axes:
         value = emit("reshape", value, shape=kept_shape(x, axes))
@@ -62,20 +68,32 @@ def kept_shape(x: Value, axes: tuple[int, ...]) -> tuple[Any, ...]:
     return tuple(1 if a in axes else d for a, d in enumerate(x.shape))
 
 
-def _accumulate(op: str, x: Any, axis: Any, dtype: Any, keepdims: bool) -> TensorVariable:
+def _accumulate(op: str, x: Any, axis: Any, dtype: Any, keepdims: bool, acc_dtype: Any) -> TensorVariable:
     variable = as_tensor_variable(x)
     value = variable.value_
     axes = axes_of(axis, variable, op)
     out = _WIDE.get(value.dtype, value.dtype) if dtype is None else ir_dtype(dtype)
-    wide = cast_value(value, out)
-    return _kept(emit(op, wide, axes=axes), wide, axes, keepdims)
+    wide = cast_value(value, out if acc_dtype is None else _accumulator(op, out, acc_dtype))
+    return _kept(cast_value(emit(op, wide, axes=axes), out), wide, axes, keepdims)
+
+
+def _accumulator(op: str, out: str, acc_dtype: Any) -> str:
+    """The dtype to add up in, which the result must not be more exact than."""
+    name = ir_dtype(acc_dtype)
+    if is_float(out) and not is_float(name):
+        raise TypeError(f"{op}: acc_dtype={acc_dtype} cannot accumulate a result of {DTYPES[out]}")
+    return name
 
 
 def sum(
     input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
 ) -> TensorVariable:
-    """The sum over `axis` (all); small integers are added up in int64."""
-    return _accumulate("sum", input, axis, dtype, keepdims)
+    """The sum over `axis` (all), of `dtype`, which for small integers is int64.
+
+    Args:
+        acc_dtype: the dtype to add up in. By default floats add up in at least float32, in vectors.
+    """
+    return _accumulate("sum", input, axis, dtype, keepdims, acc_dtype)
 
 
 def prod(
@@ -86,8 +104,9 @@ def prod(
     acc_dtype: Any = None,
     no_zeros_in_input: bool = False,
 ) -> TensorVariable:
-    """The product over `axis` (all)."""
-    return _accumulate("prod", input, axis, dtype, keepdims)
+    """The product over `axis` (all); of small integers in int64. `no_zeros_in_input` is ignored: the gradient holds
+    with zeros."""
+    return _accumulate("prod", input, axis, dtype, keepdims, acc_dtype)
 
 
 def _count(value: Value, axes: tuple[int, ...], dtype: str) -> Value:
@@ -113,9 +132,29 @@ def mean(
     else:
         out = ir_dtype(dtype)
         out = out if is_float(out) else "f64"
-    value = cast_value(value, out)
-    total = emit("sum", value, axes=axes)
+    value = cast_value(value, out if acc_dtype is None else _accumulator("mean", out, acc_dtype))
+    total = cast_value(emit("sum", value, axes=axes), out)
     return _kept(emit("div", total, _count(value, axes, out)), value, axes, keepdims)
+
+
+def average(a: Any, axis: Any = None, weights: Any = None, keepdims: bool = False) -> TensorVariable:
+    """The mean over `axis` (all), or the sum of elements times `weights`, divided by the sum of these.
+
+    Args:
+        weights: in the shape of `a`, or a vector for one `axis`.
+    """
+    variable = as_tensor_variable(a)
+    if weights is None:
+        return mean(variable, axis, keepdims=keepdims)
+    share = as_tensor_variable(weights)
+    if share.ndim != variable.ndim:
+        if share.ndim != 1 or axis is None or len(axes_of(axis, variable, "average")) != 1:
+            kinds = f"{share.type} do not fit {label(variable)}, {variable.type}"
+            raise TypeError(f"average: weights {label(share)}, {kinds}")
+        where = one_axis(axis, variable, "average")
+        share = share.dimshuffle(*(0 if a == where else "x" for a in range(variable.ndim)))
+    total = sum(ew.mul(variable, share), axis, keepdims=keepdims)
+    return ew.true_div(total, sum(share, axis, keepdims=keepdims))
 
 
 def var(
@@ -181,6 +220,23 @@ def max_and_argmax(
 ) -> tuple[TensorVariable, TensorVariable]:
     """(max, argmax)."""
     return max(a, axis, keepdims), argmax(a, axis, keepdims)
+
+
+def largest(*args: Any) -> TensorVariable:
+    """The largest of its arguments, elementwise; they broadcast."""
+    return ew.maximum(*args)
+
+
+def smallest(*args: Any) -> TensorVariable:
+    """The smallest of its arguments, elementwise; they broadcast."""
+    return ew.minimum(*args)
+
+
+def allclose(
+    a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> TensorVariable:
+    """Whether all elements of `a` and `b` are close, as `isclose` has it."""
+    return all(ew.isclose(a, b, rtol, atol, equal_nan))
 
 
 def ptp(a: Any, axis: Any = None) -> TensorVariable:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontends.tensor import elementwise as ew
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Loops and the shared variables that they update: `function` warns where these updates are forgotten.
 pending_updates: weakref.WeakKeyDictionary[Op, list[SharedVariable]] = weakref.WeakKeyDictionary()
+titles: weakref.WeakKeyDictionary[Op, str] = weakref.WeakKeyDictionary()
 
 
 class until:  # Theano's name
@@ -237,6 +239,11 @@ class _Scan:
             if depth:
                 self._check_state(f"output {i}", value, loop.carries[at].init, v)
             at += depth
+            if any(map(body.computes, value.shape)):
+                raise TypeError(
+                    f"{self.title}: output {i} of fn has a size that is computed in the loop, {value.type}; outputs of "
+                    "all steps are stacked, so they have one shape: compute the size before the loop"
+                )
             loop.outs.append(value)
         for carry, new in zip(loop.carries[at:], shared, strict=True):
             carry.next = body.value(new.value_)
@@ -279,6 +286,7 @@ class _Scan:
             op = lasts[0].owner
             assert op is not None
             pending_updates[op] = shared
+            titles[op] = self.title
         if return_list or len(results) > 1:
             return results, updates
         return (results[0] if results else None), updates
@@ -306,3 +314,18 @@ def _are_updates(part: Any) -> bool:
     return isinstance(part, (list, tuple)) and len(part) > 0 and all(
         isinstance(p, (list, tuple)) and len(p) == 2 and isinstance(p[0], SharedVariable) for p in part
     )
+
+
+def report_forgotten(ops: Iterable[Op], updates: Container[SharedVariable]) -> None:
+    """Warn of loops among `ops` that update shared variables which `updates` leave as they are."""
+    for op in ops:
+        forgotten = [v for v in pending_updates.get(op, ()) if v not in updates]
+        if forgotten:
+            names = ", ".join(map(str, forgotten))
+            where = "" if op.loc is None else f"\n  built at {op.loc}: {op.loc.source()}"
+            title = titles.get(op, "scan")
+            warnings.warn(
+                f"{title} updates {names}, but the function does not: give it the updates that scan returned, "
+                f"function(..., updates=updates){where}",
+                stacklevel=3,
+            )

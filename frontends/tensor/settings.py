@@ -25,7 +25,7 @@ import difflib
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,20 +62,6 @@ def _mode(name: str, value: Any) -> Any:
     return value if isinstance(value, Mode) else check_mode_name(str(value))
 
 
-_COMPUTE_TEST_VALUE = _choice("off", "ignore", "warn", "raise", "pdb")
-
-
-def _test_value(name: str, value: Any) -> Any:
-    text = _COMPUTE_TEST_VALUE(name, value)
-    if text != "off":
-        warnings.warn(
-            f"config.{name}={text}: test values are not computed; shapes and dtypes are checked "
-            "when expressions are built, and errors name the line that built them",
-            stacklevel=4,
-        )
-    return text
-
-
 #: name -> (default, check, what it is)
 SETTINGS: dict[str, tuple[Any, Callable[[str, Any], Any], str]] = {
     "floatX": ("float64", _choice("float16", "float32", "float64"), "dtype of T.matrix() and kin"),
@@ -87,7 +73,11 @@ SETTINGS: dict[str, tuple[Any, Callable[[str, Any], Any], str]] = {
         "how much the default mode optimises",
     ),
     "exception_verbosity": ("low", _choice("low", "high"), "how much errors tell"),
-    "compute_test_value": ("off", _test_value, "kept for old programs; only off does anything"),
+    "compute_test_value": (
+        "off",
+        _choice("off", "ignore", "warn", "raise", "pdb"),
+        "whether expressions are evaluated as they are written, and what happens where a test value is missing",
+    ),
 }
 
 _IGNORED = re.compile(
@@ -116,7 +106,8 @@ class _Section:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._owner.ignored.get(f"{self._prefix}.{name}")
+        full = f"{self._prefix}.{name}"
+        return getattr(self._owner, full) if self._owner.has(full) else self._owner.ignored.get(full)
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._owner.set(f"{self._prefix}.{name}", value, "code")
@@ -132,10 +123,14 @@ class Config:
     exception_verbosity: str
     compute_test_value: str
     ignored: dict[str, Any]
+    _settings: dict[str, tuple[Any, Callable[[str, Any], Any], str]]
+    _unclaimed: dict[str, str]
 
     def __init__(self, environ: Mapping[str, str], home: Path | None) -> None:
         values = {name: default for name, (default, _, _) in SETTINGS.items()}
         object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "_settings", dict(SETTINGS))
+        object.__setattr__(self, "_unclaimed", {})
         object.__setattr__(self, "ignored", {})
         for file in (".theanorc", ".arignoterc") if home is not None else ():
             assert home is not None
@@ -167,8 +162,9 @@ class Config:
             self._read(name.strip(), value.strip(), variable, lenient=variable == "THEANO_FLAGS")
 
     def _read(self, name: str, value: str, source: str, lenient: bool) -> None:
-        """Take a setting from outside; what is Theano's own may hold flags that nobody knows."""
+        """Take a setting from outside; what is Theano's own may hold flags that nobody knows, or not yet."""
         if lenient and name not in SETTINGS and not _IGNORED.fullmatch(name):
+            self._unclaimed[name] = value
             warnings.warn(f"{source}: {self._unknown(name)}", stacklevel=5)
             return
         self.set(name, value, source)
@@ -176,9 +172,9 @@ class Config:
     def set(self, name: str, value: Any, source: str) -> None:
         """Change a setting; errors name `source`."""
         prefix = "" if source == "code" else f"{source}: "
-        if name in SETTINGS:
+        if name in self._settings:
             try:
-                self._values[name] = SETTINGS[name][1](name, value)
+                self._values[name] = self._settings[name][1](name, value)
             except ValueError as e:
                 raise ConfigError(f"{prefix}{e}") from None
         elif _IGNORED.fullmatch(name):
@@ -186,10 +182,27 @@ class Config:
         else:
             raise ConfigError(prefix + self._unknown(name))
 
-    @staticmethod
-    def _unknown(name: str) -> str:
-        near = difflib.get_close_matches(name, SETTINGS, 3, 0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(SETTINGS)}"
+    def has(self, name: str) -> bool:
+        """Whether there is a setting of that name."""
+        return name in self._settings
+
+    def define(self, name: str, default: Any, check: Callable[[str, Any], Any], doc: str) -> None:
+        """Add a setting; it takes the value that the environment has for it.
+
+        Raises:
+            ConfigError: there is one of that name, or the environment has a value that it cannot have.
+        """
+        if name in self._settings or _IGNORED.fullmatch(name):
+            raise ConfigError(f"config has a setting {name!r} already")
+        self._settings[name] = (default, check, doc)
+        self._values[name] = default
+        if name in self._unclaimed:
+            self.set(name, self._unclaimed.pop(name), "THEANO_FLAGS or a file")
+
+    def _unknown(self, name: str) -> str:
+        known = self._settings
+        near = difflib.get_close_matches(name, known, 3, 0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
         return f"config has no setting {name!r}; {hint}"
 
     def __getattr__(self, name: str) -> Any:
@@ -197,6 +210,8 @@ class Config:
         if name in values:
             return values[name]
         if not name.startswith("_"):
+            if any(setting.startswith(f"{name}.") for setting in self._settings):
+                return _Section(self, name)
             if name.replace("__", ".") in self.ignored:
                 return self.ignored[name.replace("__", ".")]
             if _IGNORED.fullmatch(name):
@@ -209,18 +224,20 @@ class Config:
         self.set(name, value, "code")
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *SETTINGS})
+        return sorted({*super().__dir__(), *self._settings})
 
     def __repr__(self) -> str:
-        return f"config({', '.join(f'{k}={getattr(self, k)!r}' for k in SETTINGS)})"
+        return f"config({', '.join(f'{k}={getattr(self, k)!r}' for k in self._settings)})"
 
     @contextmanager
-    def change_flags(self, **flags: Any) -> Iterator[Config]:
-        """Settings for the duration of a `with` block, or of a call as a decorator."""
+    def change_flags(
+        self, args: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), **flags: Any
+    ) -> Iterator[Config]:
+        """Settings, in a dict or by name, for the duration of a `with` block, or of a call as a decorator."""
         before = dict(self._values)
         ignored = dict(self.ignored)
         try:
-            for name, value in flags.items():
+            for name, value in {**dict(args), **flags}.items():
                 self.set(name, value, "code")
             yield self
         finally:
@@ -237,3 +254,4 @@ def _home() -> Path | None:
 
 
 config = Config(os.environ, _home())
+change_flags = config.change_flags

@@ -80,8 +80,9 @@ class Sizes:
         return {"shape": self.shape} | ({"bound": self.bound} if self.bound else {})
 
 
-def sizes_of(shape: Any, what: str = "shape") -> list[int | Value]:
-    """The elements of a shape: of an int, a scalar, a sequence of them, or a symbolic vector."""
+def sizes_of(shape: Any, what: str = "shape", count: int | None = None) -> list[int | Value]:
+    """The elements of a shape: of an int, a scalar, a sequence of them, or a symbolic vector, which has `count`
+    elements where its type does not say."""
     if isinstance(shape, (int, np.integer)):
         return [int(shape)]
     if isinstance(shape, np.ndarray):
@@ -93,7 +94,7 @@ def sizes_of(shape: Any, what: str = "shape") -> list[int | Value]:
             return list(shape.sizes)
         if shape.ndim == 0:
             return [scalar_int(shape, what)]
-        return vector_elements(shape, what)
+        return vector_elements(shape, what, count)
     if not isinstance(shape, Iterable):
         raise TypeError(f"{what} must be integers or a symbolic integer vector, not {shape!r}")
     return [scalar_int(s, f"each element of {what}") for s in shape]
@@ -104,8 +105,9 @@ def is_integer_array(array: np.ndarray[Any, Any]) -> bool:
     return array.dtype.kind in "iu" or array.size == 0
 
 
-def vector_elements(vector: Variable, what: str) -> list[int | Value]:
-    """The elements of a symbolic vector of known length, those of `concatenate` seen through."""
+def vector_elements(vector: Variable, what: str, count: int | None = None) -> list[int | Value]:
+    """The elements of a symbolic vector of known length, those of `concatenate` seen through. A length that is not
+    known is checked at the call to be `count`."""
     value = vector.value_
     if value.ndim != 1 or not is_integer(value.dtype):
         raise TypeError(f"{what} must be an integer vector, not {label(vector)}")
@@ -121,10 +123,14 @@ def vector_elements(vector: Variable, what: str) -> list[int | Value]:
         return [scalar_int(wrap(op.operands[0]), what)]
     size = value.shape[0]
     if not isinstance(size, int):
-        raise ValueError(
-            f"the length of {what} ({label(vector)}) is not known, so neither is the number of "
-            "dimensions; give a tuple of scalars"
-        )
+        if count is None:
+            raise ValueError(
+                f"the length of {what} ({label(vector)}) is not known, so neither is the number of "
+                "dimensions; give a tuple of scalars, or ndim"
+            )
+        fits = emit("eq", emit("dim", value, axis=0), const(count, "i64"))
+        value = emit("assert", value, fits, message=f"{what} ({label(vector)}) must have {count} elements")
+        size = count
     wide = cast_value(value, "i64")
     return [
         emit("reshape", emit("slice", wide, start=(i,), size=(1,), step=(1,)), shape=())
@@ -179,24 +185,10 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> TensorVariable:
         ndim: the number of dimensions, where `newshape` is a vector of unknown length.
     """
     value = value_of(x)
-    if ndim is not None and isinstance(newshape, Variable) and newshape.ndim == 1:
-        sizes: list[int | Value] = _first_elements(newshape, ndim)
-    else:
-        sizes = sizes_of(newshape, "newshape")
+    sizes = sizes_of(newshape, "newshape", ndim)
     if ndim is not None and len(sizes) != ndim:
         raise ValueError(f"reshape: ndim={ndim}, but newshape has {len(sizes)} elements")
     return wrap(reshape_value(value, sizes))
-
-
-def _first_elements(vector: Variable, count: int) -> list[int | Value]:
-    value = vector.value_
-    if vector.sizes is not None or isinstance(value.shape[0], int):
-        return sizes_of(vector)
-    wide = cast_value(value, "i64")
-    return [
-        emit("reshape", emit("slice", wide, start=(i,), size=(1,), step=(1,)), shape=())
-        for i in range(count)
-    ]
 
 
 def reshape_value(value: Value, sizes: Sequence[int | Value]) -> Value:
@@ -329,10 +321,14 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> TensorVariable:
     return dimshuffle(variable, *order)
 
 
-def squeeze(x: Any) -> TensorVariable:
-    """`x` without its broadcastable dimensions."""
+def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> TensorVariable:
+    """`x` without its broadcastable dimensions, or without those in `axis`, which must be broadcastable."""
     variable = as_tensor_variable(x)
-    return dimshuffle(variable, *(a for a, b in enumerate(variable.broadcastable) if not b))
+    if axis is None:
+        return dimshuffle(variable, *(a for a, b in enumerate(variable.broadcastable) if not b))
+    given = [axis] if isinstance(axis, (int, np.integer)) else list(axis)
+    dropped = _positive(given, variable.ndim)
+    return dimshuffle(variable, *(a for a in range(variable.ndim) if a not in dropped))
 
 
 def addbroadcast(x: Any, *axes: int) -> TensorVariable:

@@ -101,6 +101,12 @@ class SharedVariable(TensorVariable):
                 return
             self.container.replace(aligned_copy(array))
 
+    def clone_shared(self) -> SharedVariable:
+        """A shared variable of the same type with the same value, in memory of its own."""
+        leaf = Leaf(self.value_.dtype, self.type.shape, self.name)
+        container = Container(aligned_copy(self.container.array), self.name)
+        return SharedVariable(leaf, container, self._strict, self._downcast)
+
     def zero(self, borrow: bool = False) -> None:
         """Set all elements to 0."""
         self.set_value(np.zeros_like(self.container.array), borrow=borrow)

@@ -27,11 +27,13 @@ DefaultUpdate = Callable[[SharedVariable], "Variable | None"]
 
 @dataclass
 class Traced:
-    """A function, the shared variables behind its states, and which inputs it does not use."""
+    """A function, the shared variables behind its states, which inputs it does not use, and the recorded ops that it was
+    copied from."""
 
     func: Func
     shared: list[SharedVariable]
     unused: list[int]
+    sources: set[Op]
 
 
 def dim_names() -> Iterator[str]:
@@ -136,6 +138,8 @@ class _Copier(Block):
         op = value.owner
         if op is None:
             return []
+        if op.name == "with_gradient":  # all gradients are derived by now
+            return [op.operands[value.index]]
         return [*op.operands, *(source_of(s) for s in op_symbols(op) if s not in self.env)]
 
     def _make(self, value: Value, user: Op | None) -> None:
@@ -143,6 +147,8 @@ class _Copier(Block):
             self.values[value] = self.values[self.givens[value]]
         elif value.owner is None:
             self.values[value] = self._leaf(value, user)
+        elif value.owner.name == "with_gradient":
+            self.values[value] = self.values[value.owner.operands[value.index]]
         else:
             op = value.owner
             for symbol in op_symbols(op):
@@ -221,4 +227,5 @@ def build_func(
         work.params, work.states, work.ops, results, {"stage": "recorded"},
     )  # fmt: skip
     unused = [i for i, v in enumerate(inputs) if v.value_ not in work.used]
-    return Traced(func, work.shared, unused)
+    sources = {v.owner for v in work.values if v.owner is not None}
+    return Traced(func, work.shared, unused, sources)

@@ -1,31 +1,39 @@
-"""Updates of shared variables, as `scan` returns them and `function` takes them."""
+"""`OrderedUpdates`: updates of shared variables, in order."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from arignote.frontends.tensor.sharedvar import SharedVariable
 
+__all__ = ["OrderedUpdates"]
 
-class OrderedUpdates(dict[SharedVariable, Any]):
-    """New values of shared variables, in order. `+` joins two of them; what is in both must have one value."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+class OrderedUpdates(dict[Any, Any]):
+    """A dict of shared variables and their new values, which keeps the order in which they were entered.
+
+    `a + b` has the updates of both, and refuses two different new values of one variable.
+    """
+
+    def __init__(self, items: Mapping[Any, Any] | Iterable[tuple[Any, Any]] = (), /) -> None:
         super().__init__()
-        self.update(*args, **kwargs)
+        self.update(items)
 
-    def __setitem__(self, key: SharedVariable, value: Any) -> None:
+    def __setitem__(self, key: Any, value: Any) -> None:
         if not isinstance(key, SharedVariable):
-            raise TypeError(f"OrderedUpdates keys must inherit from SharedVariable, not {key!r}")
-        if key in self and self[key] is not value:
-            raise KeyError(f"Collision: the shared variable {key} already has the update {self[key]}")
+            raise TypeError(f"OrderedUpdates keys must inherit from SharedVariable, but {key!r} does not")
         super().__setitem__(key, value)
 
-    def update(self, other: Any = (), **kwargs: Any) -> None:
-        """Enter pairs, or those of a dict."""
-        if kwargs:
-            raise TypeError("OrderedUpdates are keyed by shared variables, not by names")
-        for key, value in other.items() if isinstance(other, dict) else other or ():
+    def update(self, other: Any = (), /, **kwargs: Any) -> None:
+        """Enter the updates of another mapping, or of pairs.
+
+        Raises:
+            KeyError: a variable has another new value already.
+        """
+        for key, value in dict(other).items():
+            if key in self and self[key] is not value:
+                raise KeyError(f"Collision: {key} has two different updates")
             self[key] = value
 
     def __add__(self, other: Any) -> OrderedUpdates:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arignote.frontends.tensor import elementwise as ew
-from arignote.frontends.tensor import indexing, joining, linear, reduction, shapes
-from arignote.frontends.tensor.graph import Variable, register_class, wrap
+from arignote.frontends.tensor import indexing, joining, shapes
+from arignote.frontends.tensor.constants import get_scalar_constant_value
+from arignote.frontends.tensor.graph import Variable, adopt, register_class, wrap
+from arignote.frontends.tensor.methods import Methods
+from arignote.frontends.tensor.operators import Operators
 from arignote.frontends.tensor.owner import Apply
 from arignote.frontends.tensor.tensortype import TensorType, type_of_value
 from arignote.ir.core import Value
@@ -18,12 +20,8 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor.callable import Function
 
 
-class TensorVariable(Variable):
+class TensorVariable(Operators, Methods, Variable):
     """A symbolic tensor. `==` compares identity, as variables are keys; `T.eq` is elementwise."""
-
-    #: Makes NumPy leave `array * variable` to the variable.
-    __array_priority__ = 1000
-    __array_ufunc__ = None
 
     def __init__(self, value: Value, plan: indexing.Plan | None = None) -> None:
         super().__init__(value)
@@ -92,281 +90,22 @@ class TensorVariable(Variable):
             )
         return (self[i] for i in range(size))
 
-    # ------------------------------------------------------------ operators
-    def __neg__(self) -> TensorVariable:
-        return ew.neg(self)
-
-    def __pos__(self) -> TensorVariable:
-        return self
-
-    def __abs__(self) -> TensorVariable:
-        return ew.abs_(self)
-
-    def __invert__(self) -> TensorVariable:
-        return ew.invert(self)
-
-    def __add__(self, y: Any) -> TensorVariable:
-        return ew.add(self, y)
-
-    def __radd__(self, y: Any) -> TensorVariable:
-        return ew.add(y, self)
-
-    def __sub__(self, y: Any) -> TensorVariable:
-        return ew.sub(self, y)
-
-    def __rsub__(self, y: Any) -> TensorVariable:
-        return ew.sub(y, self)
-
-    def __mul__(self, y: Any) -> TensorVariable:
-        return ew.mul(self, y)
-
-    def __rmul__(self, y: Any) -> TensorVariable:
-        return ew.mul(y, self)
-
-    def __truediv__(self, y: Any) -> TensorVariable:
-        return ew.true_div(self, y)
-
-    def __rtruediv__(self, y: Any) -> TensorVariable:
-        return ew.true_div(y, self)
-
-    def __floordiv__(self, y: Any) -> TensorVariable:
-        return ew.int_div(self, y)
-
-    def __rfloordiv__(self, y: Any) -> TensorVariable:
-        return ew.int_div(y, self)
-
-    def __mod__(self, y: Any) -> TensorVariable:
-        return ew.mod(self, y)
-
-    def __rmod__(self, y: Any) -> TensorVariable:
-        return ew.mod(y, self)
-
-    def __divmod__(self, y: Any) -> tuple[TensorVariable, TensorVariable]:
-        return ew.divmod(self, y)
-
-    def __rdivmod__(self, y: Any) -> tuple[TensorVariable, TensorVariable]:
-        return ew.divmod(y, self)
-
-    def __pow__(self, y: Any) -> TensorVariable:
-        return ew.pow(self, y)
-
-    def __rpow__(self, y: Any) -> TensorVariable:
-        return ew.pow(y, self)
-
-    def __matmul__(self, y: Any) -> TensorVariable:
-        return linear.dot(self, y)
-
-    def __rmatmul__(self, y: Any) -> TensorVariable:
-        return linear.dot(y, self)
-
-    def __and__(self, y: Any) -> TensorVariable:
-        return ew.and_(self, y)
-
-    def __rand__(self, y: Any) -> TensorVariable:
-        return ew.and_(y, self)
-
-    def __or__(self, y: Any) -> TensorVariable:
-        return ew.or_(self, y)
-
-    def __ror__(self, y: Any) -> TensorVariable:
-        return ew.or_(y, self)
-
-    def __xor__(self, y: Any) -> TensorVariable:
-        return ew.xor(self, y)
-
-    def __rxor__(self, y: Any) -> TensorVariable:
-        return ew.xor(y, self)
-
-    def __lt__(self, y: Any) -> TensorVariable:
-        return ew.lt(self, y)
-
-    def __le__(self, y: Any) -> TensorVariable:
-        return ew.le(self, y)
-
-    def __gt__(self, y: Any) -> TensorVariable:
-        return ew.gt(self, y)
-
-    def __ge__(self, y: Any) -> TensorVariable:
-        return ew.ge(self, y)
-
-    def __ceil__(self) -> TensorVariable:
-        return ew.ceil(self)
-
-    def __floor__(self) -> TensorVariable:
-        return ew.floor(self)
-
-    def __trunc__(self) -> TensorVariable:
-        return ew.trunc(self)
-
+    # ------------------------------------------------------------ parts
     def __getitem__(self, index: Any) -> TensorVariable:
         plan = indexing.make_plan(self, index)
-        return TensorVariable(plan.read(), plan)
+        out = TensorVariable(plan.read(), plan)
+        adopt(out)
+        return out
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
             "variables cannot be assigned to: use x = T.set_subtensor(x[index], value)"
         )
 
-    # ------------------------------------------------------------ shape
-    @property
-    def T(self) -> TensorVariable:
-        """The dimensions in reverse."""
-        return shapes.transpose(self)
-
-    def transpose(self, *axes: Any) -> TensorVariable:
-        """The dimensions in reverse, or in the given order."""
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (list, tuple))):
-            return shapes.transpose(self, axes[0])
-        return shapes.transpose(self, axes or None)
-
-    def dimshuffle(self, *pattern: Any) -> TensorVariable:
-        """Permute, insert (`"x"`) and drop dimensions."""
-        return shapes.dimshuffle(self, *pattern)
-
-    def reshape(self, *shape: Any, ndim: int | None = None) -> TensorVariable:
-        """Another shape for the same elements; one size may be -1."""
-        sizes: Any = shape[0] if len(shape) == 1 else shape
-        if len(shape) == 2 and ndim is None and isinstance(shape[0], (list, tuple)):
-            sizes, ndim = shape
-        return shapes.reshape(self, sizes, ndim)
-
-    def flatten(self, ndim: int | None = None, outdim: int | None = None) -> TensorVariable:
-        """The last dimensions merged, so that `ndim` (1) are left."""
-        return shapes.flatten(self, ndim, outdim)
-
-    def ravel(self) -> TensorVariable:
-        """All dimensions merged."""
-        return shapes.flatten(self)
-
-    def swapaxes(self, axis1: int, axis2: int) -> TensorVariable:
-        """Two dimensions exchanged."""
-        return shapes.swapaxes(self, axis1, axis2)
-
-    def squeeze(self) -> TensorVariable:
-        """Without broadcastable dimensions."""
-        return shapes.squeeze(self)
-
-    def take(self, indices: Any, axis: int | None = None) -> TensorVariable:
-        """Elements at `indices` along `axis`, or of the flattened tensor."""
-        if axis is None:
-            return self.flatten()[as_index(indices)]
-        axis = axis + self.ndim if axis < 0 else axis
-        return self[(*(slice(None),) * axis, as_index(indices))]
-
-    # ------------------------------------------------------------ dtype
-    def astype(self, dtype: Any) -> TensorVariable:
-        """Another dtype; `"floatX"` names the configured one."""
-        return ew.cast(self, dtype)
-
-    def copy(self, name: str | None = None) -> TensorVariable:
-        """A new variable with the same value."""
-        from arignote.frontends.tensor.graph import emit
-
-        out = wrap(emit("copy", self.value_))
-        if name is not None:
-            out.name = name
-        return out
-
-    # ------------------------------------------------------------ functions
-    def dot(self, y: Any) -> TensorVariable:
-        """The matrix product."""
-        return linear.dot(self, y)
-
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorVariable:
-        """The elements of a diagonal."""
-        from arignote.frontends.tensor.diagonals import diagonal
-
-        return diagonal(self, offset, axis1, axis2)
-
-    def trace(self) -> TensorVariable:
-        """The sum of the diagonal."""
-        from arignote.frontends.tensor.diagonals import trace
-
-        return trace(self)
-
-    def norm(self, L: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-        """The norm of order `L`."""
-        return linear.norm(self, L, axis, keepdims)
-
-    def sum(
-        self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
-    ) -> TensorVariable:
-        """The sum over `axis` (all)."""
-        return reduction.sum(self, axis, dtype, keepdims)
-
-    def prod(
-        self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
-    ) -> TensorVariable:
-        """The product over `axis` (all)."""
-        return reduction.prod(self, axis, dtype, keepdims)
-
-    def mean(
-        self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
-    ) -> TensorVariable:
-        """The mean over `axis` (all)."""
-        return reduction.mean(self, axis, dtype, keepdims=keepdims)
-
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> TensorVariable:
-        """The variance over `axis` (all)."""
-        return reduction.var(self, axis, ddof, keepdims)
-
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> TensorVariable:
-        """The standard deviation over `axis` (all)."""
-        return reduction.std(self, axis, ddof, keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-        """The largest over `axis` (all)."""
-        return reduction.max(self, axis, keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-        """The smallest over `axis` (all)."""
-        return reduction.min(self, axis, keepdims)
-
-    def argmax(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-        """Where the largest is."""
-        return reduction.argmax(self, axis, keepdims)
-
-    def argmin(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-        """Where the smallest is."""
-        return reduction.argmin(self, axis, keepdims)
-
-    def all(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-        """Whether all elements are non-zero."""
-        return reduction.all(self, axis, keepdims)
-
-    def any(self, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-        """Whether any element is non-zero."""
-        return reduction.any(self, axis, keepdims)
-
-    def ptp(self, axis: Any = None) -> TensorVariable:
-        """max - min."""
-        return reduction.ptp(self, axis)
-
-    def clip(self, a_min: Any, a_max: Any) -> TensorVariable:
-        """Not below `a_min` nor above `a_max`."""
-        return ew.clip(self, a_min, a_max)
-
-    def round(self, mode: str = "half_to_even") -> TensorVariable:
-        """The nearest integer."""
-        return ew.round(self, mode)
-
-    def fill(self, value: Any) -> TensorVariable:
-        """`value` in the shape of this."""
-        from arignote.frontends.tensor.creation import fill
-
-        return fill(self, value)
-
-    def zeros_like(self, dtype: Any = None) -> TensorVariable:
-        """Zeros in the shape of this."""
-        from arignote.frontends.tensor.creation import zeros_like
-
-        return zeros_like(self, dtype)
-
-    def ones_like(self, dtype: Any = None) -> TensorVariable:
-        """Ones in the shape of this."""
-        from arignote.frontends.tensor.creation import ones_like
-
-        return ones_like(self, dtype)
+    # ------------------------------------------------------------ use
+    def get_scalar_constant_value(self) -> Any:
+        """The number that all elements are known to be."""
+        return get_scalar_constant_value(self)
 
     def clone(self, name: str | None = None) -> TensorVariable:
         """A variable of this type with the same name and no owner; of a constant the constant itself."""
@@ -387,11 +126,6 @@ class TensorVariable(Variable):
         return self._functions[key](*(given[i] for i in inputs))
 
 
-def as_index(indices: Any) -> Any:
-    """Indices as one index array, also where they come as a tuple."""
-    return indices if isinstance(indices, Variable) else np.asarray(indices)
-
-
 class TensorConstant(TensorVariable):
     """A constant: `value` is its array."""
 
@@ -408,10 +142,6 @@ class TensorConstant(TensorVariable):
     def clone(self, name: str | None = None) -> TensorVariable:
         """The constant itself."""
         return self
-
-    def get_scalar_constant_value(self) -> Any:
-        """The number, of a constant without dimensions."""
-        return self.value.item()
 
     def __str__(self) -> str:
         if self.name is not None:

@@ -1,7 +1,9 @@
 """Every op: importing this package fills the registry. One file per family, one class per op."""
 
 from arignote.ir.ops import (
+    checks,
     creation,
+    cumulate,
     device,
     elementwise,
     fused,
@@ -10,6 +12,7 @@ from arignote.ir.ops import (
     lapack,
     linalg,
     logic,
+    markers,
     nn,
     random,
     reduce,
@@ -23,7 +26,9 @@ from arignote.ir.ops import (
 )
 
 __all__ = [
+    "checks",
     "creation",
+    "cumulate",
     "device",
     "elementwise",
     "fused",
@@ -32,6 +37,7 @@ __all__ = [
     "lapack",
     "linalg",
     "logic",
+    "markers",
     "nn",
     "random",
     "reduce",

@@ -20,6 +20,8 @@ from arignote.ir.types import (
     prod_dims,
 )
 
+Axes = tuple[int, ...]
+
 
 def index_shape(x: TensorType, indices: tuple[TensorType, ...]) -> tuple[DimLike, ...]:
     """(C1): integers, one to x.ndim of them. (C2): they broadcast; to the shape returned."""
@@ -38,33 +40,52 @@ def as_index(indices: tuple[Array, ...]) -> tuple[Array, ...]:
     return tuple(i.astype(np.int64) for i in indices)
 
 
+def named(axes: Axes) -> dict[str, Axes]:
+    """The attribute `axes`, where it says anything."""
+    return {"axes": axes} if axes else {}
+
+
+def in_bounds(x: Array, indices: tuple[Array, ...], axes: Axes) -> tuple[Array, ...]:
+    """`as_index`; an IndexError, with the first index that is out of bounds."""
+    wide = as_index(indices)
+    for number, index in enumerate(wide):
+        size = x.shape[number]
+        bad = (index < -size) | (index >= size)
+        if bad.any():
+            first = int(index[bad].flat[0])
+            axis = axes[number] if axes else number
+            raise IndexError(f"index {first} is out of bounds for axis {axis} with size {size}")
+    return wide
+
+
 @defop
 class gather:
-    """gather(x: T[d0, ..., rest], *indices: I[...]) -> T[index shape, rest]: x at k arrays of
-    integers, which broadcast, for its first k axes; negative ones count from the end.
+    """gather(x: T[d0, ..., rest], *indices: I[...]) {axes=()} -> T[index shape, rest]: x at k arrays of
+    integers, which broadcast, for its first k axes; negative ones count from the end. `axes` are what errors
+    call these axes, 0, 1, ... by default.
     (C1) 1 to x.ndim integer arrays. (C2) they broadcast. Out of range: an IndexError at the call.
     """
 
     traits = ("index",)
 
     @staticmethod
-    def infer(x: TensorType, *indices: TensorType) -> TensorType:
+    def infer(x: TensorType, *indices: TensorType, axes: Axes = ()) -> TensorType:
         shape = index_shape(x, indices)
         return x.with_shape((*shape, *x.shape[len(indices) :]))
 
     @staticmethod
-    def eval(x: Array, *indices: Array) -> Array:
-        return np.array(x[as_index(indices)])
+    def eval(x: Array, *indices: Array, axes: Axes = ()) -> Array:
+        return np.array(x[in_bounds(x, indices, axes)])
 
     @staticmethod
-    def vjp(b: Builder, ct: Value, out: Value, x: Value, *indices: Value) -> Grads:
+    def vjp(b: Builder, ct: Value, out: Value, x: Value, *indices: Value, axes: Axes = ()) -> Grads:
         if not is_differentiable(x.dtype):
             return (None,) * (1 + len(indices))
-        grad = b.scatter(b.full(0, x.type), ct, *indices, mode="add")
+        grad = b.scatter(b.full(0, x.type), ct, *indices, mode="add", **named(axes))
         return (grad, *(None for _ in indices))
 
     @staticmethod
-    def lower(k: Any, idx: Any, x: Any, *indices: Any) -> Any:
+    def lower(k: Any, idx: Any, x: Any, *indices: Any, axes: Axes = ()) -> Any:
         rank = len(idx) - (len(x.shape) - len(indices))
         at = []
         for read, size in zip(indices, x.shape, strict=False):
@@ -95,7 +116,7 @@ class gather:
 
 @defop
 class scatter:
-    """scatter(x: T[d0, ..., rest], v: T[index shape, rest], *indices: I[...]) {mode} -> T[...]: x
+    """scatter(x: T[d0, ..., rest], v: T[index shape, rest], *indices: I[...]) {mode, axes=()} -> T[...]: x
     with `v` written (`set`: of duplicates the last wins) or added (`add`: all count) at the places
     that `gather` reads. (C1) 1 to x.ndim integer arrays. (C2) they broadcast. (C3) one dtype.
     (C4) v has the shape of the gather. (C5) mode. Out of range: an IndexError at the call."""
@@ -104,7 +125,7 @@ class scatter:
     lower = "scatter"
 
     @staticmethod
-    def infer(x: TensorType, v: TensorType, *indices: TensorType, mode: str) -> TensorType:
+    def infer(x: TensorType, v: TensorType, *indices: TensorType, mode: str, axes: Axes = ()) -> TensorType:
         shape = (*index_shape(x, indices), *x.shape[len(indices) :])
         require(x.dtype == v.dtype, f"dtypes differ: {x}, {v} (C3)")
         require(same_shape(v.shape, shape), f"{v} is written to {x.with_shape(shape)} (C4)")
@@ -112,34 +133,34 @@ class scatter:
         return x
 
     @staticmethod
-    def eval(x: Array, v: Array, *indices: Array, mode: str) -> Array:
-        out = np.array(x)
+    def eval(x: Array, v: Array, *indices: Array, mode: str, axes: Axes = ()) -> Array:
+        out, places = np.array(x), in_bounds(x, indices, axes)
         with np.errstate(all="ignore"):
             if mode == "add":
-                np.add.at(out, as_index(indices), v)
+                np.add.at(out, places, v)
             else:
-                out[as_index(indices)] = v
+                out[places] = v
         return out
 
     @staticmethod
     def vjp(
-        b: Builder, ct: Value, out: Value, x: Value, v: Value, *indices: Value, mode: str
+        b: Builder, ct: Value, out: Value, x: Value, v: Value, *indices: Value, mode: str, axes: Axes = ()
     ) -> Grads:
         none = (None,) * len(indices)
         if not is_differentiable(x.dtype):
             return (None, None, *none)
-        dv = b.gather(ct, *indices)
+        dv = b.gather(ct, *indices, **named(axes))
         if mode == "add":
             return (ct, dv, *none)
-        dx = b.scatter(ct, b.full(0, v.type), *indices, mode="set")
+        dx = b.scatter(ct, b.full(0, v.type), *indices, mode="set", **named(axes))
         rank = v.ndim - (x.ndim - len(indices))
         if rank > 0:  # of duplicates only the last was written: find it by writing row numbers
             shape = v.shape[:rank]
             rows = b.iota(shape=(prod_dims(shape),), axis=0, dtype="i64")
             rows = rows if rank == 1 else b.reshape(rows, shape=shape)
             owners = b.full(0, TensorType("i64", x.shape[: len(indices)], x.type.device))
-            owners = b.scatter(owners, rows, *indices, mode="set")
-            won = b.eq(b.gather(owners, *indices), rows)
+            owners = b.scatter(owners, rows, *indices, mode="set", **named(axes))
+            won = b.eq(b.gather(owners, *indices, **named(axes)), rows)
             won = b.reshape(won, shape=(*shape, *(1,) * (v.ndim - rank)))
             dv = b.select(won, dv, b.like(0, dv))
         return (dx, dv, *none)

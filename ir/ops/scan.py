@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ class scan:
     def eval(
         *operands: Array,
         regions: tuple[Region, ...],
-        run_region: Callable[[Region, Sequence[Array]], tuple[Array, ...]],
+        run_region: Any,
         steps: tuple[int, ...],
         seqs: int,
         carry: int,
@@ -126,8 +126,8 @@ class scan:
             if until and bool(out[-1]):
                 break
         for i, type in enumerate(types):
-            if stacks[i] is None:  # no step was run: symbols that steps determine are as good as 0
-                stacks[i] = np.zeros((t, *(d if isinstance(d, int) else 0 for d in type.shape)), type.numpy_dtype)
+            if stacks[i] is None:  # no step was run
+                stacks[i] = np.zeros((t, *run_region.shape(type)), type.numpy_dtype)
         results = [*(x.copy() for x in state), *(s for s in stacks if s is not None)]
         return (*results, *([np.asarray(done, np.int64)] if until else []))
 

@@ -1,4 +1,4 @@
-"""Ops that move elements without computing: reshape, transpose, concatenate."""
+"""Ops that move elements without computing: reshape, transpose, concatenate, shift, roll."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ from arignote.ir.types import (
     TensorType,
     better_dim,
     is_differentiable,
+    is_float,
+    is_integer,
     same_dim,
 )
 
@@ -264,4 +266,86 @@ class concatenate:
             ((e, a, c), {"axis": 0}),
             ((e, e), {"axis": 1}),
             ((np.arange(3.0), np.zeros(0), np.arange(2.0)), {"axis": 0}),
+        ]
+
+
+@defop
+class shift:
+    """shift(x: T[...]) {axis, by, fill=0.0} -> T[...]: element j along `axis` is x[j - by], or `fill` where x has none.
+    T is an integer or float dtype. (C1) an axis. (C2) such a dtype."""
+
+    traits = ("index",)
+
+    @staticmethod
+    def infer(x: TensorType, *, axis: int, by: int, fill: float = 0.0) -> TensorType:
+        check_axis(x, axis)
+        require(is_integer(x.dtype) or is_float(x.dtype), f"takes integers or floats, got {x} (C2)")
+        return x
+
+    @staticmethod
+    def eval(x: Array, *, axis: int, by: int, fill: float = 0.0) -> Array:
+        out = np.full_like(x, fill)
+        count = max(x.shape[axis] - abs(by), 0)
+        lead = (slice(None),) * axis
+        target, source = (np.s_[max(s, 0) : max(s, 0) + count] for s in (by, -by))
+        out[(*lead, target)] = x[(*lead, source)]
+        return out
+
+    @staticmethod
+    def vjp(b: Builder, ct: Value, out: Value, x: Value, *, axis: int, by: int, fill: float = 0.0) -> Grads:
+        return (b.shift(ct, axis=axis, by=-by) if is_differentiable(x.dtype) else None,)
+
+    @staticmethod
+    def lower(k: Any, idx: Any, x: Any, *, axis: int, by: int, fill: float = 0.0) -> Any:
+        size = x.shape[axis]
+        j = idx[axis] - by
+        at = k.max(k.min(j, size - 1), k.const(0, "i64"))  # both sides of a selection are evaluated
+        read = x(*idx[:axis], at, *idx[axis + 1 :])
+        return k.select(k.logical_and(j >= 0, j < size), read, k.const(fill, x.dtype))
+
+    @staticmethod
+    def samples() -> Samples:
+        x = np.random.default_rng(0).normal(size=(3, 4))
+        return [
+            *(((x,), {"axis": a, "by": by}) for a in (0, 1) for by in (1, -1, 2, 0)),
+            ((x,), {"axis": 1, "by": 1, "fill": 1.0}),
+            ((x,), {"axis": 0, "by": -9, "fill": 2.0}),
+            ((np.zeros((0, 3)),), {"axis": 0, "by": 1}),
+        ]
+
+
+@defop
+class roll:
+    """roll(x: T[...], by: i64[]) {axis} -> T[...]: element j along `axis` is x[j - by], counted around the end.
+    (C1) an axis. (C2) a scalar i64[]."""
+
+    traits = ("index",)
+
+    @staticmethod
+    def infer(x: TensorType, by: TensorType, *, axis: int) -> TensorType:
+        check_axis(x, axis)
+        require(by.dtype == "i64" and by.ndim == 0, f"takes a scalar i64[], got {by} (C2)")
+        return x
+
+    @staticmethod
+    def eval(x: Array, by: Array, *, axis: int) -> Array:
+        return np.roll(x, int(by), axis)
+
+    @staticmethod
+    def vjp(b: Builder, ct: Value, out: Value, x: Value, by: Value, *, axis: int) -> Grads:
+        return (b.roll(ct, b.neg(by), axis=axis) if is_differentiable(x.dtype) else None, None)
+
+    @staticmethod
+    def lower(k: Any, idx: Any, x: Any, by: Any, *, axis: int) -> Any:
+        size = x.shape[axis] + k.const(0, "i64")
+        at = idx[axis] - k.named(k.mod(by(), size))
+        return x(*idx[:axis], k.select(at < 0, at + size, at), *idx[axis + 1 :])
+
+    @staticmethod
+    def samples() -> Samples:
+        x = np.random.default_rng(0).normal(size=(3, 4))
+        return [
+            *(((x, np.asarray(by)), {"axis": a}) for a in (0, 1) for by in (1, -1, 6, 0)),
+            ((np.arange(5.0), np.asarray(2)), {"axis": 0}),
+            ((np.zeros((0, 3)), np.asarray(1)), {"axis": 0}),
         ]

@@ -1,14 +1,17 @@
-"""Sorting along an axis, in ascending order with NaN last, as NumPy has it."""
+"""Sorting along an axis, in ascending order with NaN last, as NumPy has it, and searching in what is sorted."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Value
+from arignote.ir.diag import require
 from arignote.ir.opdef import defop
-from arignote.ir.ops.rules import Array, Grads, Samples, check_axis, check_kind
-from arignote.ir.types import DimLike, TensorType, is_differentiable
+from arignote.ir.ops.rules import Array, Grads, Samples, check_axis, check_kind, literal
+from arignote.ir.types import DimLike, TensorType, is_differentiable, is_float
 
 #: Rows up to this length are sorted by insertion, on the stack.
 SHORT_ROW = 32
@@ -114,3 +117,63 @@ class sort:
     @staticmethod
     def scratch(x: TensorType, *, axis: int) -> tuple[TensorType, ...]:
         return () if _is_short(x, axis) else (_words(f"u{8 * x.itemsize}", x.size),)
+
+
+#: Bits of a position in a vector whose length is not known: no memory holds more elements.
+POSITION_BITS = 41
+
+
+@defop
+class searchsorted:
+    """searchsorted(x: T[n], v: T[...]) {right=false} -> i64[...]: how many elements of the ascending vector `x` are
+    below v, or not above v if `right`: where v belongs. NaN is above all numbers. T is a bool, integer or float dtype.
+    (C1) such a dtype. (C2) a vector. (C3) one dtype."""
+
+    traits = ("index",)
+    vjp = None
+
+    @staticmethod
+    def infer(x: TensorType, v: TensorType, *, right: bool = False) -> TensorType:
+        check_kind("real", x, v)
+        require(x.ndim == 1, f"takes a vector, got {x} (C2)")
+        require(x.dtype == v.dtype, f"dtypes differ: {x}, {v} (C3)")
+        return v.with_dtype("i64")
+
+    @staticmethod
+    def eval(x: Array, v: Array, *, right: bool = False) -> Array:
+        return np.asarray(np.searchsorted(x, v, side="right" if right else "left"), dtype=np.int64)
+
+    @staticmethod
+    def lower(k: Any, idx: Any, x: Any, v: Any, *, right: bool = False) -> Any:
+        size, dtype = x.shape[0], x.dtype
+        value = v(*idx)
+        if dtype == "bool":
+            dtype, value = "i8", k.cast(value, "i8")
+
+        def below(a: Any, c: Any) -> Any:
+            less = a < c
+            return k.logical_or(less, k.logical_and(k.isnan(c), k.logical_not(k.isnan(a)))) if is_float(dtype) else less
+
+        found = zero = k.const(0, "i64")
+        if literal(size) == 0:
+            return found
+        known = literal(size)
+        for bit in reversed(range(POSITION_BITS if known is None else known.bit_length())):
+            end = k.named(found + k.const(1 << bit, "i64"))
+            last = k.cast(x(k.max(k.min(end, size) - k.const(1, "i64"), zero)), dtype)
+            before = k.logical_not(below(value, last)) if right else below(last, value)
+            found = k.named(k.select(k.logical_and(end <= size, before), end, found))
+        return found
+
+    @staticmethod
+    def samples() -> Samples:
+        x = np.array([-2.0, -0.5, -0.5, 0.25, 1.75, 3.0])
+        v = np.array([[-3.0, -2.0, -0.5], [0.0, 1.75, 9.0]])
+        return [
+            ((x, v), {}),
+            ((x, v), {"right": True}),
+            ((x, np.asarray(0.3)), {}),
+            ((x[:1], v), {"right": True}),
+            ((x[:0], v), {}),
+            ((x, np.zeros((0, 2))), {}),
+        ]

@@ -70,6 +70,20 @@ def test_known_sizes(n: int, m: int) -> None:
     agree(func, Compiled(func, with_threads(2)), inputs(n, m))
 
 
+def test_axes_of_one_element_join_no_others() -> None:
+    """An axis of size 1 may be part of a longer one, but says nothing about whether its neighbours may."""
+    shapes = [(3, 1, 1, 5), (1, 4, 1, 5), (3, 1, 2, 1), (1, 1, 1, 5), (3, 4, 1, 1), (3, 1, 1, 1), (1, 1, 2, 5)]
+    pairs = [(a, b) for i, a in enumerate(shapes) for b in shapes[:i]]
+    types = [TensorType("f64", s) for s in shapes]
+
+    def build(b: Builder, xs: list[Value]) -> list[Value]:
+        return [b.mul(xs[shapes.index(p)], xs[shapes.index(q)]) for p, q in pairs]
+
+    arrays = [np.random.default_rng(i).normal(size=s) for i, s in enumerate(shapes)]
+    func = function(build, *types)
+    agree(func, Compiled(func), arrays)
+
+
 def test_strided_arguments_are_refused_and_unaligned_ones_taken() -> None:
     func = function(lambda b, xs: [b.exp(xs[0])], TensorType("f32", (40,)))
     compiled = Compiled(func)

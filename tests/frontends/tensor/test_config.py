@@ -77,12 +77,6 @@ def test_change_flags_restores_also_after_errors() -> None:
     assert T.config.floatX == "float64"
 
 
-def test_compute_test_value_warns_that_it_does_nothing() -> None:
-    with pytest.warns(UserWarning, match=r"test values are not computed"):
-        T.config.compute_test_value = "raise"
-    T.config.compute_test_value = "off"
-
-
 def test_modes() -> None:
     assert find_mode("FAST_COMPILE").pipeline == "fast_compile"
     assert find_mode(None).name == "FAST_RUN"

@@ -64,8 +64,6 @@ def test_defaults(mode: str) -> None:
     assert float(f(1)[1]) == 11
     g = function([T.Param(x, default=4)], x * 2)
     assert g() == 8
-    with pytest.raises(ValueError, match=r"make the input a shared variable"):
-        T.In(x, update=x + 1)
 
 
 def test_exact_values_are_accepted(mode: str) -> None:

@@ -1,0 +1,29 @@
+"""Small names that old programs import from odd places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from arignote._version import __version__ as version
+from arignote.frontends.tensor.graph import ir_dtype
+from arignote.frontends.tensor.modes import Mode, find_mode
+from arignote.ir.types import DTYPES
+
+__all__ = ["_asarray", "get_default_mode", "get_mode", "version"]
+
+
+def _asarray(a: Any, dtype: Any, order: Any = None) -> np.ndarray[Any, Any]:
+    """`numpy.asarray`, where the dtype may be `"floatX"`."""
+    return np.asarray(a, DTYPES[ir_dtype(dtype)], order)
+
+
+def get_mode(orig_string: Any = None) -> Mode:
+    """The mode of that name; of a mode itself; None asks the configuration."""
+    return find_mode(orig_string)
+
+
+def get_default_mode() -> Mode:
+    """The mode of functions that do not say."""
+    return find_mode()
