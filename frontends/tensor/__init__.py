@@ -11,7 +11,7 @@
 from typing import TYPE_CHECKING, Any
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry of ops)
-from arignote.frontends.tensor import linalg, nlinalg, nnet, slinalg
+from arignote.frontends.tensor import linalg, nlinalg, nnet, random, slinalg
 from arignote.frontends.tensor.callable import Function
 from arignote.frontends.tensor.compiling import function
 from arignote.frontends.tensor.convert import as_tensor_variable, constant
@@ -292,6 +292,7 @@ __all__ = [
     "pp",
     "prod",
     "ptp",
+    "random",
     "reciprocal",
     "reshape",
     "rint",

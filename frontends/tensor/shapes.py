@@ -180,7 +180,7 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> TensorVariable:
     """
     value = value_of(x)
     if ndim is not None and isinstance(newshape, Variable) and newshape.ndim == 1:
-        sizes: list[int | Value] = _first_elements(newshape, ndim)
+        sizes: list[int | Value] = first_elements(newshape, ndim)
     else:
         sizes = sizes_of(newshape, "newshape")
     if ndim is not None and len(sizes) != ndim:
@@ -188,7 +188,8 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> TensorVariable:
     return wrap(reshape_value(value, sizes))
 
 
-def _first_elements(vector: Variable, count: int) -> list[int | Value]:
+def first_elements(vector: Variable, count: int) -> list[int | Value]:
+    """The elements of a symbolic vector that has `count` of them."""
     value = vector.value_
     if vector.sizes is not None or isinstance(value.shape[0], int):
         return sizes_of(vector)
