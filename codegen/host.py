@@ -15,7 +15,7 @@ from tvm import ir as tvm_ir
 from tvm import tirx
 
 from arignote.codegen import abi as codes
-from arignote.codegen.abi import Abi, abi_of, executed, index_checks
+from arignote.codegen.abi import Abi, Check, abi_of, executed, index_checks
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -41,7 +41,7 @@ from arignote.ir.bound import bound_dims, bound_positions
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic, IRError
 from arignote.ir.opdef import OPS
-from arignote.ir.placement import host_scalars, is_contiguous_view, scratch_types
+from arignote.ir.placement import host_scalars, is_contiguous_view, scratch_types, storage
 from arignote.ir.types import Dim, DimLike, TensorType, prod_dims
 
 ALIGN = 64
@@ -68,6 +68,7 @@ class HostEmitter(Emitter):
         self.functions: dict[Any, Any] = {}
         self.known: dict[str, tuple[Any, Any]] = {}  # kernel text -> (global variable, Kernel)
         self.check_ids = {(c.op, c.value, c.axis): n for n, c in reversed(list(enumerate(self.abi.checks)))}
+        self.seen_indices: set[tuple[Value, str]] = set()  # that have been looked at, with the size of their axis
         self.refusal_ids = {op: n for n, op in enumerate(self.abi.fallible)}
         self.guard_ids = {op: n for n, op in enumerate(self.abi.guards)}
         self.checked: set[tuple[Op, Value, int | None]] = set()  # by a loop, for all of its steps
@@ -192,8 +193,10 @@ class HostEmitter(Emitter):
         self.slots()
 
     def block(self, ops: Sequence[Op]) -> None:
-        """The ops of a loop's body or a branch."""
-        for op in ops:
+        """The ops of the function, a loop's body or a branch."""
+        for n, op in enumerate(ops):
+            if any(m.startswith("state.") for m in op.attrs.get("mem", ())):
+                self._check_ahead(ops[n:])
             self._on_host(op)
             if op.regions or (not all(r in self.host for r in op.results) and op.name != "const"):
                 self.op(op)
@@ -363,11 +366,7 @@ class HostEmitter(Emitter):
         if is_contiguous_view(op):
             return
         for check in index_checks(op):
-            number = self.check_ids[op, check.value, check.axis]
-            if check.value in self.scalars or (op, check.value, check.axis) in self.checked:
-                continue
-            assert not isinstance(check.size, Value)
-            range_check(self, check.value, self.dim(check.size), number)
+            self._check_indices(op, check)
         if any(isinstance(r.type.size, int) and r.type.size == 0 for r in op.results) and len(op.results) == 1:
             return
         if op.name == "fused":
@@ -382,6 +381,24 @@ class HostEmitter(Emitter):
             ROUTINES[op.name](self, op)
         else:
             raise UnsupportedError(Diagnostic(f"{op.name} has no lowering for {self.target.kind}", loc=op.loc))
+
+    def _check_indices(self, op: Op, check: Check) -> None:
+        """Look at indices once, whichever ops use them for axes of one size."""
+        by_loop = (op, check.value, check.axis) in self.checked
+        if check.value in self.scalars or by_loop or (check.value, str(check.size)) in self.seen_indices:
+            return
+        self.seen_indices.add((check.value, str(check.size)))
+        assert not isinstance(check.size, Value)
+        range_check(self, check.value, self.dim(check.size), self.check_ids[op, check.value, check.axis])
+
+    def _check_ahead(self, ops: Sequence[Op]) -> None:
+        """Look at the indices of `ops`, the first of which writes a shared variable, as far as they are computed: an
+        index out of range leaves everything as it was."""
+        later = {r for op in ops for r in op.results}
+        for op in ops:
+            for check in index_checks(op):
+                if storage(check.value, self.host) not in later:
+                    self._check_indices(op, check)
 
     def _kernel(self, op: Op) -> None:
         by_value = frozenset(i for i, v in enumerate(op.operands) if v in self.scalars)

@@ -91,6 +91,7 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
         for v in op.operands:
             readers.setdefault(storage(v, host), set()).add(op)
     results = {storage(r, host) for r in func.results}
+    roots = {storage(r, host) for r in func.roots()}
     chosen: dict[Value, str] = {}
     edges: dict[Op, set[Op]] = {}  # op -> ops that must come before it, besides its operands
     for s in func.states:
@@ -98,18 +99,47 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
             continue
         op = new.owner
-        if has_trait(op.name, "fallible"):
-            continue  # where it fails, the variable keeps its value
-        others = {r for r in readers.get(s.value, set()) if r is not op and not is_contiguous_view(r)}
-        reads_itself = any(storage(x, host) is s.value for x in op.operands)
-        if reads_itself and not (s.value in op.operands and writes_elementwise(op, new, s.value)):
+        if not _may_write(op, new, s.value, host):
             continue
-        if reads_itself and any(storage(x, host) is s.value and x is not s.value for x in op.operands):
+        trial = edges | _after_readers(op, s.value, readers, edges)
+        if _order(func.ops, trial) is None:
             continue
-        trial = {**edges, op: edges.get(op, set()) | others}
+        edges, chosen[new] = trial, s.name
+        before = _intermediate(op, new, readers, roots, host)
+        if before is None or before.owner is None or not _may_write(before.owner, before, s.value, host):
+            continue
+        trial = edges | _after_readers(before.owner, s.value, readers, edges)
         if _order(func.ops, trial) is not None:
-            edges, chosen[new] = trial, s.name
+            edges, chosen[before] = trial, s.name
     return chosen
+
+
+def _may_write(op: Op, new: Value, old: Value, host: set[Value]) -> bool:
+    """Whether `op` may compute `new` in the memory of the state `old`, once all other readers of that are done."""
+    if has_trait(op.name, "fallible"):
+        return False  # where it fails, the variable keeps its value
+    reads = [x for x in op.operands if storage(x, host) is old]
+    return not reads or (all(x is old for x in reads) and writes_elementwise(op, new, old))
+
+
+def _after_readers(
+    op: Op, old: Value, readers: dict[Value, set[Op]], edges: dict[Op, set[Op]]
+) -> dict[Op, set[Op]]:
+    """The edges of `op`, with those from the other readers of the state `old`."""
+    others = {r for r in readers.get(old, set()) if r is not op and not is_contiguous_view(r)}
+    return {op: edges.get(op, set()) | others}
+
+
+def _intermediate(
+    op: Op, new: Value, readers: dict[Value, set[Op]], roots: set[Value], host: set[Value]
+) -> Value | None:
+    """What `op` writes `new` over, if nothing else reads it: an update in two steps, such as a product, to which rows
+    are added, is computed in the shared variable from the first step on."""
+    for v in op.operands:
+        alone = readers.get(v) == {op} and v not in roots and storage(v, host) is v and v.owner is not None
+        if alone and owns_memory(v, host) and writes_elementwise(op, new, v):
+            return v
+    return None
 
 
 def _order(ops: list[Op], before: dict[Op, set[Op]]) -> list[Op] | None:
@@ -164,7 +194,7 @@ def _reordered(func: Func, in_place: dict[Value, str]) -> Func:
     before: dict[Op, set[Op]] = {}
     for v in in_place:
         if v.owner is not None:
-            old = next(s.value for s in func.states if s.update is v)
+            old = next(s.value for s in func.states if s.name == in_place[v])
             before.setdefault(v.owner, set()).update(
                 op for op in func.ops
                 if op is not v.owner and any(storage(x, host) is old for x in op.operands) and old in states
