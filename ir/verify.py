@@ -289,7 +289,7 @@ class _Checker:
 
     def region(self, op: Op, region: Region, outer: _Scope) -> Iterator[Diagnostic]:
         scope = _Scope(region, outer)
-        scope.in_kernel = scope.in_kernel or op.name in ("fused", "iterate")
+        scope.in_kernel = scope.in_kernel or has_trait(op.name, "kernel")
         head = region_line(region, scope.names)
         for i, param in enumerate(region.params):
             name = scope.names[param]

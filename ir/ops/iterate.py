@@ -24,7 +24,7 @@ class iterate:
     (C4) limit > 0. (C5) what the region takes and yields fits. (C6) it is made of elementwise ops and constants.
     """
 
-    traits = ("region", "library")
+    traits = ("region", "kernel", "library")
     vjp = None
     lower = "iterate"
 
