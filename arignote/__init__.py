@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
     from arignote import ir as ir
+    from arignote import optim as optim
     from arignote import passes as passes
     from arignote import tensor as tensor
     from arignote.frontends.tensor import In as In
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor import scan as scan
     from arignote.frontends.tensor import shared as shared
 
-_SUBMODULES = ("ir", "passes", "tensor")
+_SUBMODULES = ("ir", "optim", "passes", "tensor")
 _TENSOR_NAMES = (
     "In",
     "Mode",
@@ -91,6 +92,7 @@ __all__ = [
     "grad",
     "ir",
     "map",
+    "optim",
     "passes",
     "pp",
     "reduce",

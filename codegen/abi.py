@@ -65,7 +65,7 @@ def executed(ops: Iterable[Op]) -> Iterator[Op]:
     """`ops` and those of the loops and branches among them, but not those inside of kernels."""
     for op in ops:
         yield op
-        if op.name != "fused":
+        if not has_trait(op.name, "kernel"):
             for region in op.regions:
                 yield from executed(region.ops)
 

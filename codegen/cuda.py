@@ -23,6 +23,7 @@ from arignote.codegen.emit import (
     private_function,
 )
 from arignote.codegen.host import UnsupportedError
+from arignote.codegen.iterate import element
 from arignote.codegen.kernels import CUDA_THREADS
 from arignote.codegen.scalar import K
 from arignote.codegen.schedules import build_kernel
@@ -104,6 +105,21 @@ def product_kernel(op: Op) -> Any:
     return private_function(params, dict(zip(pointers, buffers, strict=True)), e.stmts)
 
 
+def iterate_kernel(op: Op) -> Any:
+    """The loop of each element in a thread."""
+    e = Emitter()
+    e.scratch = "local"
+    values = [*op.operands, *op.results]
+    total = op.results[0].type.size
+    symbols = sorted(total.symbols()) if isinstance(total, Dim) else []
+    env = {s: tirx.Var(s, "int64") for s in symbols}
+    pointers = [pointer_var(f"p{i}", v.dtype) for i, v in enumerate(values)]
+    buffers = [Buffer(f"p{i}_b", v.dtype, dim_expr(v.type.size, env)) for i, v in enumerate(values)]
+    inputs, outputs = buffers[: len(op.operands)], buffers[len(op.operands) :]
+    threads(e, dim_expr(total, env), lambda at: element(e, op, inputs, outputs, at))
+    return private_function([*pointers, *env.values()], dict(zip(pointers, buffers, strict=True)), e.stmts)
+
+
 def cuda_text(func: Func, target: Target) -> str:
     """The host's steps as comments, then the CUDA C++ of every kernel.
 
@@ -130,6 +146,8 @@ def cuda_text(func: Func, target: Target) -> str:
             kernel = build_kernel(op, target, by_value, {}).func
         elif op.name in ("dot", "gemm", "batched_dot"):
             kernel = product_kernel(op)
+        elif op.name == "iterate":
+            kernel = iterate_kernel(op)
         else:
             raise UnsupportedError(Diagnostic(f"{op.name} has no CUDA kernel", loc=op.loc))
         functions[tvm_ir.GlobalVar(name)] = kernel.with_attrs({"global_symbol": name})

@@ -282,6 +282,12 @@ class Emitter:
             other = as_stmt(else_stmts)
         self.add(tirx.IfThenElse(condition, as_stmt(stmts), other))
 
+    def repeat(self, condition: Any, body: Callable[[], None]) -> None:
+        """`while condition: body()`."""
+        with self.nested() as stmts:
+            body()
+        self.add(tirx.While(condition, as_stmt(stmts)))
+
     def vectors(self, n: Any, lanes: int, body: Callable[[Any, Any, int], None], unroll: int = 1) -> None:
         """Cover 0..n-1 by vectors: `body(j, slot, width)` emits for elements j (a vector loop runs outside it).
 

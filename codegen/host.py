@@ -15,7 +15,7 @@ from tvm import ir as tvm_ir
 from tvm import tirx
 
 from arignote.codegen import abi as codes
-from arignote.codegen.abi import Abi, abi_of, executed, index_checks
+from arignote.codegen.abi import Abi, Check, abi_of, executed, index_checks
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -41,7 +41,7 @@ from arignote.ir.bound import bound_dims, bound_positions
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic, IRError
 from arignote.ir.opdef import OPS
-from arignote.ir.placement import host_scalars, is_contiguous_view, scratch_types
+from arignote.ir.placement import host_scalars, is_contiguous_view, scratch_types, storage
 from arignote.ir.types import Dim, DimLike, TensorType, prod_dims
 
 ALIGN = 64
@@ -68,6 +68,7 @@ class HostEmitter(Emitter):
         self.functions: dict[Any, Any] = {}
         self.known: dict[str, tuple[Any, Any]] = {}  # kernel text -> (global variable, Kernel)
         self.check_ids = {(c.op, c.value, c.axis): n for n, c in reversed(list(enumerate(self.abi.checks)))}
+        self.seen_indices: set[tuple[Value, str]] = set()  # that have been looked at, with the size of their axis
         self.refusal_ids = {op: n for n, op in enumerate(self.abi.fallible)}
         self.guard_ids = {op: n for n, op in enumerate(self.abi.guards)}
         self.checked: set[tuple[Op, Value, int | None]] = set()  # indices that have been checked
@@ -192,11 +193,10 @@ class HostEmitter(Emitter):
         self.slots()
 
     def block(self, ops: Sequence[Op]) -> None:
-        """The ops of a loop's body or a branch."""
-        for number, op in enumerate(ops):
+        """The ops of the function, a loop's body or a branch."""
+        for n, op in enumerate(ops):
             if any(m.startswith("state.") for m in op.attrs.get("mem", ())):
-                for later in ops[number:]:  # what may end the call comes before the first write
-                    self._check_indices(later)
+                self._check_ahead(ops[n:])
             self._on_host(op)
             if op.regions or (not all(r in self.host for r in op.results) and op.name != "const"):
                 self.op(op)
@@ -374,7 +374,8 @@ class HostEmitter(Emitter):
             self._assert(op)
         if is_contiguous_view(op):
             return
-        self._check_indices(op)
+        for check in index_checks(op):
+            self._check_indices(op, check)
         if any(isinstance(r.type.size, int) and r.type.size == 0 for r in op.results) and len(op.results) == 1:
             return
         if op.name == "fused":
@@ -390,24 +391,35 @@ class HostEmitter(Emitter):
         else:
             raise UnsupportedError(Diagnostic(f"{op.name} has no lowering for {self.target.kind}", loc=op.loc))
 
-    def _check_indices(self, op: Op) -> None:
-        """Return BAD_INDEX unless the indices that `op` reads or writes at are within their axes; once."""
-        for check in index_checks(op):
-            key = (op, check.value, check.axis)
-            if key in self.checked or (check.value in self.host and check.value not in self.scalars):
-                continue
-            self.checked.add(key)
-            number = self.check_ids[key]
-            assert not isinstance(check.size, Value)
-            if check.value in self.scalars:
-                self._check_index(number, K.cast(self.scalars[check.value], "i64"), self.dim(check.size))
-            else:
-                range_check(self, check.value, self.dim(check.size), number)
+    def _check_indices(self, op: Op, check: Check) -> None:
+        """Return BAD_INDEX unless the indices that `op` reads or writes at are within their axis; once, whichever ops
+        use them for axes of one size."""
+        key, seen = (op, check.value, check.axis), (check.value, str(check.size))
+        if key in self.checked or seen in self.seen_indices or op.name == "check_index":
+            return
+        if check.value in self.host and check.value not in self.scalars:
+            return  # not computed yet
+        assert not isinstance(check.size, Value)
+        self.seen_indices.add(seen)
+        number = self.check_ids[key]
+        if check.value in self.scalars:
+            self._check_index(number, K.cast(self.scalars[check.value], "i64"), self.dim(check.size))
+        else:
+            range_check(self, check.value, self.dim(check.size), number)
 
     def _check_index(self, number: int, i: Any, size: Any) -> None:
         """Return BAD_INDEX unless -size <= i < size."""
         bad = tirx.Or(tirx.LT(i, -size), tirx.GE(i, size))
         self.when(bad, lambda: self.fail(codes.BAD_INDEX, i64(number), i, size))
+
+    def _check_ahead(self, ops: Sequence[Op]) -> None:
+        """Look at the indices of `ops`, the first of which writes a shared variable, as far as they are computed: an
+        index out of range leaves everything as it was."""
+        later = {r for op in ops for r in op.results}
+        for op in ops:
+            for check in index_checks(op):
+                if storage(check.value, self.host) not in later:
+                    self._check_indices(op, check)
 
     def _kernel(self, op: Op) -> None:
         by_value = frozenset(i for i, v in enumerate(op.operands) if v in self.scalars)

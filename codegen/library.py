@@ -25,6 +25,7 @@ from arignote.codegen.emit import (
     private_function,
     scalar_var,
 )
+from arignote.codegen.iterate import iterate_elements
 from arignote.codegen.microkernels import Product
 from arignote.codegen.scalar import K
 from arignote.codegen.sorting import sort_rows
@@ -316,4 +317,5 @@ def range_check(host: HostEmitter, index: Value, size: Any, number: int) -> None
 LIBRARY: dict[str, Callable[[Any, Op], None]] = {
     "dot": _gemm, "gemm": _gemm, "batched_dot": _batched_dot, "scatter": _scatter,
     "argsort": sort_rows, "sort": sort_rows, "cumsum": cumulate, "cumprod": cumulate, "recurrence": cumulate,
+    "iterate": iterate_elements,
 }  # fmt: skip

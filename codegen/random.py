@@ -65,11 +65,12 @@ def in_chunks(
 def _fill(e: KernelEmitter, draw: Op, state: list[Any], buffer: Buffer, group: Any, groups: Any) -> None:
     """Groups of words from the one with that number on."""
     key, low, high = state
+    part = i64(draw.attrs.get("part", 0))
 
     def fill(g: Any) -> None:
         def block(v: Any) -> None:
             number = (group + g) * i64(LANES) + v
-            words = e.lowered(lambda: scalar_words(K, key, low, high, draw.attrs.get("part", 0), number))
+            words = e.lowered(lambda: scalar_words(K, key, low, high, part, number))
             for w, x in enumerate(words):
                 e.add(buffer.store(g * i64(GROUP) + i64(w * LANES) + v, x))
 

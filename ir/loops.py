@@ -165,6 +165,11 @@ def param_types(name: str, operands: Sequence[TensorType], attrs: Mapping[str, A
     return list(operands)
 
 
+def is_scalar_code(op: Op) -> bool:
+    """Whether the regions of `op` compute scalars: the same for operands of any shape, and without dimensions."""
+    return op.name == "iterate"
+
+
 def copy_ops(ops: Iterable[Op], mapping: dict[Value, Value]) -> list[Op]:
     """Ops once more, on operands looked up in `mapping` (old -> new, of the same types), which grows."""
     out = []
@@ -196,6 +201,8 @@ def rebuilt_region(region: Region, types: Sequence[TensorType], env: Mapping[str
 
 def rebuilt_regions(op: Op, operands: Sequence[Value], env: Mapping[str, DimLike]) -> list[Region]:
     """The regions of `op` for other operands, with symbols replaced in them."""
+    if is_scalar_code(op):
+        return list(op.regions)
     if not op.regions:
         return []
     types = [v.type for v in operands[: len(operands) - len(bound_positions(op))]]

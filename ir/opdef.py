@@ -24,7 +24,8 @@ from typing import Any
 #: reduction     reduces `axes`; `lower(k, dtype, **attrs)` gives a Reducer
 #: library       lowered by a routine of the code generator: `lower` is its name
 #: host          a scalar known on the host without touching tensor data (`dim`)
-#: region        has regions
+#: region        has regions: blocks of ops that run one after the other
+#: kernel        with region: its region is the code of one kernel, and no block
 #: effect        kept although nothing uses its result
 #: commutative, associative, idempotent   algebra of binary elementwise ops
 #: nan           may make a NaN or infinity out of finite operands
@@ -32,7 +33,7 @@ from typing import Any
 #: fallible      may refuse values at run time (a singular matrix); never computed into a shared variable
 TRAITS = frozenset(
     (
-        "elementwise", "index", "position", "reduction", "library", "host", "region", "effect",
+        "elementwise", "index", "position", "reduction", "library", "host", "region", "kernel", "effect",
         "commutative", "associative", "idempotent", "nan", "marker", "fallible",
     )
 )

@@ -118,7 +118,7 @@ class _Scope:
         self.later = {v for op in body.ops for v in op.results}
         self.symbols: set[str] = set(parent.symbols) if parent else set()
         self.parent = parent
-        self.in_fused: bool = parent is not None and parent.in_fused
+        self.in_kernel: bool = parent is not None and parent.in_kernel
 
     def explain(self, value: Value) -> str:
         """Why `value` cannot be used here."""
@@ -261,7 +261,7 @@ class _Checker:
             if (problem := _attr_problem(attr)) is not None:
                 yield "attr", key, f"attribute {key} holds {problem}", ()
         yield from self.symbols(op, scope)
-        if known and self.stage is not None and not scope.in_fused:
+        if known and self.stage is not None and not scope.in_kernel:
             illegal = STAGES[self.stage](op)
             if illegal is not None:
                 message = f"{op.name} is not legal at stage {self.stage}: {illegal}"
@@ -289,7 +289,7 @@ class _Checker:
 
     def region(self, op: Op, region: Region, outer: _Scope) -> Iterator[Diagnostic]:
         scope = _Scope(region, outer)
-        scope.in_fused = scope.in_fused or op.name == "fused"
+        scope.in_kernel = scope.in_kernel or has_trait(op.name, "kernel")
         head = region_line(region, scope.names)
         for i, param in enumerate(region.params):
             name = scope.names[param]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from arignote.ir.core import Func, Op, Region, Value
+from arignote.ir.opdef import has_trait
 from arignote.passes.base import with_operands
 
 #: Transforms the ops of a block, of which `roots` are needed; returns the new ops, and the values that replace others.
@@ -26,7 +27,7 @@ def _block(
     inner: list[Op] = []
     for op in ops:
         regions = op.regions
-        if regions and op.name != "fused":
+        if regions and not has_trait(op.name, "kernel"):
             regions = tuple(_region(r, work) for r in regions)
         new = with_operands(op, tuple(mapping.get(v, v) for v in op.operands), regions)
         mapping.update((v, w) for v, w in zip(op.results, new.results, strict=True) if v is not w)

@@ -282,13 +282,16 @@ class _Fusion:
                 for op in current.ops:
                     operands = [mapping.get(v, v) for v in op.operands]
                     results = builder.emit(
-                        op.name, *operands, regions=map(self._region, op.regions), loc=op.loc,
+                        op.name, *operands, regions=self._regions(op), loc=op.loc,
                         names=[r.name for r in op.results], **op.attrs,
                     )  # fmt: skip
                     mapping.update(zip(op.results, results, strict=True))
 
+    def _regions(self, op: Op) -> list[Region]:
+        """The bodies of loops and branches, cut into kernels of their own."""
+        return list(op.regions) if has_trait(op.name, "kernel") else list(map(self._region, op.regions))
+
     def _region(self, region: Region) -> Region:
-        """The body of a loop or branch, cut into kernels of its own."""
         body = Func("body", region.params, [], region.ops, region.yields)
         fused = _Fusion(body, self.max_ops, self.host).result()
         return Region(region.params, fused.ops, fused.results)

@@ -159,7 +159,13 @@ class Gemm(Pass):
     name: ClassVar[str] = "gemm"
 
     def run(self, func: Func) -> Func:
-        updates = {s.update: s.value for s in func.states if s.update is not None}
+        updates: dict[Value, Value] = {}
+        for s in func.states:
+            new = s.update
+            while new is not None:
+                updates[new] = s.value
+                rows = new.owner is not None and new.owner.name == "scatter"  # added to what is updated otherwise
+                new = new.owner.operands[0] if rows and new.owner is not None else None
 
         def accumulate(b: Rewriter, op: Op) -> Value | None:
             """The sum of a product and the state that the sum is the update of, or a product."""

@@ -13,6 +13,7 @@ from typing import ClassVar
 from arignote.ir.bound import bound_dims, bound_positions
 from arignote.ir.builder import Builder, infer_types
 from arignote.ir.core import Func, Op, Region, Value
+from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars
 from arignote.ir.types import Dim, DimLike, meetings, same_dim
 from arignote.passes.base import Pass, with_operands
@@ -88,7 +89,7 @@ class _Guards:
 
     def _regions(self, op: Op) -> tuple[tuple[Region, ...], list[Value]]:
         """The regions of a loop or branch, guarded, and what they need besides the operands of `op`."""
-        if not op.regions or op.name == "fused":
+        if not op.regions or has_trait(op.name, "kernel"):
             return op.regions, []
         inner = [_Guards(self.host, self) for _ in op.regions]
         for work, region in zip(inner, op.regions, strict=True):

@@ -4,6 +4,7 @@ planning."""
 from __future__ import annotations
 
 from arignote.ir.types import DimLike
+from arignote.passes.accumulate import Accumulate
 from arignote.passes.algebra import Algebra
 from arignote.passes.base import Pipeline
 from arignote.passes.canonicalize import Canonicalize
@@ -52,6 +53,7 @@ LOOPS = Pipeline(
 LOWER = Pipeline(
     [
         Decompose(),
+        Accumulate(),
         Gemm(),
         Pipeline([Canonicalize(), Fold(), Algebra(), Cse(), Dce()], rounds=2),
         Split(),  # last, as canonical sums are over all axes at once

@@ -20,7 +20,7 @@ values is told in `arignote.passes.planloop`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -87,22 +87,33 @@ def _with_copies(func: Func) -> Func:
 def _may_fail(op: Op, early: set[Value]) -> bool:
     """Whether a call may end at `op`: it refuses values, reads or writes at indices, or needs a size that is not known
     before."""
-    if has_trait(op.name, "fallible") or op.name in ("gather", "scatter", "check_indices"):
-        return True
-    if op.name in ("check_index", "assume", "assert") and not all(r in early for r in op.results):
-        return True
-    if op.name == "fused":
-        return any(_may_fail(inner, set(inner.results)) for inner in op.regions[0].ops)
-    if any(scalar not in early for _, scalar in bound_dims(op)):
-        return True
-    return any(_may_fail(inner, early) for region in op.regions for inner in region.ops)
+    return any(True for _ in _decides(op, early))
+
+
+def _decides(op: Op, early: set[Value]) -> Iterator[Value]:
+    """The values that decide whether a call ends at `op`. Indices are looked at as soon as they are computed."""
+    if op.name in ("gather", "scatter"):
+        yield from op.operands[1 if op.name == "gather" else 2 :]
+    elif op.name == "check_indices":
+        yield from op.operands
+    elif op.name == "fused":
+        outer = dict(zip(op.regions[0].params, op.operands, strict=True))
+        for inner in op.regions[0].ops:
+            yield from (outer[v] for v in _decides(inner, set(inner.results)) if v in outer)
+    else:
+        late = op.name in ("check_index", "assume", "assert") and not all(r in early for r in op.results)
+        unsized = any(scalar not in early for _, scalar in bound_dims(op))
+        inside = any(_may_fail(inner, early) for region in op.regions for inner in region.ops)
+        if has_trait(op.name, "fallible") or late or unsized or inside:
+            yield from op.operands
 
 
 def _before_failures(func: Func, early: set[Value]) -> set[Value]:
-    """The values that something that may fail is computed from."""
+    """The values that something that may fail is decided by."""
     out: set[Value] = set()
     for op in reversed(func.ops):
-        if _may_fail(op, early) or not out.isdisjoint(op.results):
+        out.update(_decides(op, early))
+        if not out.isdisjoint(op.results):
             out.update(op.operands)
     return out
 
@@ -118,6 +129,7 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
         for v in op.operands:
             readers.setdefault(storage(v, host), set()).add(op)
     results = {storage(r, host) for r in func.results}
+    roots = {storage(r, host) for r in func.roots()}
     chosen: dict[Value, str] = {}
     edges: dict[Op, set[Op]] = {}  # op -> ops that must come before it, besides its operands
     for s in func.states:
@@ -125,20 +137,51 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
             continue
         op = new.owner
-        if has_trait(op.name, "fallible") or new in needed:
+        if new in needed or (op.name in ("scan", "ifelse") and _may_fail(op, known)):
             continue  # where a call fails, the variable keeps its value
-        if op.name in ("scan", "ifelse") and _may_fail(op, known):
+        if not _may_write(op, new, s.value, host):
             continue
-        others = {r for r in readers.get(s.value, set()) if r is not op and not is_contiguous_view(r)}
-        reads_itself = any(storage(x, host) is s.value for x in op.operands)
-        if reads_itself and not (s.value in op.operands and writes_elementwise(op, new, s.value)):
+        trial = edges | _after_readers(op, s.value, readers, edges)
+        if _order(func.ops, trial) is None:
             continue
-        if reads_itself and any(storage(x, host) is s.value and x is not s.value for x in op.operands):
+        edges, chosen[new] = trial, s.name
+        before = _intermediate(op, new, readers, roots, host)
+        if before is None or before.owner is None or before in needed:
             continue
-        trial = {**edges, op: edges.get(op, set()) | others}
+        if not _may_write(before.owner, before, s.value, host):
+            continue
+        trial = edges | _after_readers(before.owner, s.value, readers, edges)
         if _order(func.ops, trial) is not None:
-            edges, chosen[new] = trial, s.name
+            edges, chosen[before] = trial, s.name
     return chosen
+
+
+def _may_write(op: Op, new: Value, old: Value, host: set[Value]) -> bool:
+    """Whether `op` may compute `new` in the memory of the state `old`, once all other readers of that are done."""
+    if has_trait(op.name, "fallible"):
+        return False  # where it fails, the variable keeps its value
+    reads = [x for x in op.operands if storage(x, host) is old]
+    return not reads or (all(x is old for x in reads) and writes_elementwise(op, new, old))
+
+
+def _after_readers(
+    op: Op, old: Value, readers: dict[Value, set[Op]], edges: dict[Op, set[Op]]
+) -> dict[Op, set[Op]]:
+    """The edges of `op`, with those from the other readers of the state `old`."""
+    others = {r for r in readers.get(old, set()) if r is not op and not is_contiguous_view(r)}
+    return {op: edges.get(op, set()) | others}
+
+
+def _intermediate(
+    op: Op, new: Value, readers: dict[Value, set[Op]], roots: set[Value], host: set[Value]
+) -> Value | None:
+    """What `op` writes `new` over, if nothing else reads it: an update in two steps, such as a product, to which rows
+    are added, is computed in the shared variable from the first step on."""
+    for v in op.operands:
+        alone = readers.get(v) == {op} and v not in roots and storage(v, host) is v and v.owner is not None
+        if alone and owns_memory(v, host) and writes_elementwise(op, new, v):
+            return v
+    return None
 
 
 def _order(ops: list[Op], before: dict[Op, set[Op]]) -> list[Op] | None:
@@ -193,7 +236,7 @@ def _reordered(func: Func, in_place: dict[Value, str]) -> Func:
     before: dict[Op, set[Op]] = {}
     for v in in_place:
         if v.owner is not None:
-            old = next(s.value for s in func.states if s.update is v)
+            old = next(s.value for s in func.states if s.name == in_place[v])
             before.setdefault(v.owner, set()).update(
                 op for op in func.ops
                 if op is not v.owner and any(storage(x, host) is old for x in op.operands) and old in states

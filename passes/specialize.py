@@ -10,7 +10,7 @@ from arignote.ir.bound import bound_positions
 from arignote.ir.builder import describe, make_op
 from arignote.ir.core import Func, Op, Region, Value
 from arignote.ir.diag import Diagnostic, IRError, TypeInferenceError
-from arignote.ir.loops import param_types
+from arignote.ir.loops import is_scalar_code, param_types
 from arignote.ir.opdef import has_trait
 from arignote.ir.symbols import subs_attr
 from arignote.ir.types import Dim, DimLike, same_dim
@@ -42,6 +42,8 @@ class _Specializer:
         self, op: Op, attrs: Mapping[str, Any], operands: Sequence[Value]
     ) -> tuple[Region, ...]:
         """The regions of `op` on its new operands (without scalars), with symbols replaced."""
+        if is_scalar_code(op):
+            return op.regions
         types = param_types(op.name, [v.type for v in operands], attrs) if op.regions else []
         # The last parameters are operands: all but position, elements and carried values of a loop.
         first = attrs.get("seqs", 0) + attrs.get("carry", 0) + attrs.get("index", False)

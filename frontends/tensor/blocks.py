@@ -14,7 +14,7 @@ from arignote.frontends.tensor.shapes import as_dim
 from arignote.ir.bound import BOUND, bound_positions
 from arignote.ir.builder import Builder
 from arignote.ir.core import Op, Region, Value
-from arignote.ir.loops import param_types
+from arignote.ir.loops import is_scalar_code, param_types
 from arignote.ir.symbols import attr_dims, subs_attr
 from arignote.ir.types import Dim, DimLike
 
@@ -92,6 +92,8 @@ class Block:
 
     def _regions(self, op: Op, operands: list[Value]) -> tuple[list[Region], list[Value]]:
         """The regions on operands of other types, and what they need besides these."""
+        if is_scalar_code(op):
+            return list(op.regions), []
         types = param_types(op.name, [v.type for v in operands], op.attrs)
         blocks = []
         for region in op.regions:

@@ -171,7 +171,7 @@ class Function:
             states[i] if i in states and d is not None else d for i, d in enumerate(self._arguments.defaults)
         ]
         executable = compile_func(func, [s.container for s in shared], self.mode)
-        traced = Traced(func, shared, self._traced.unused)
+        traced = replace(self._traced, func=func, shared=shared)
         out = Function(executable, traced, arguments, self._keys, self._single, title, self.mode)
         out.trust_input = self.trust_input
         return out

@@ -27,8 +27,8 @@ DefaultUpdate = Callable[[SharedVariable], "Variable | None"]
 
 @dataclass
 class Traced:
-    """A function, the shared variables behind its states, which inputs it does not use, and the recorded ops that it was
-    copied from."""
+    """A function, the shared variables behind its states, which inputs it does not use, and the recorded ops that it
+    was copied from."""
 
     func: Func
     shared: list[SharedVariable]

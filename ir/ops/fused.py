@@ -20,7 +20,7 @@ class fused:
     `cols` (reductions over `axes` that leave the last one). Made after gradients are derived.
     """
 
-    traits = ("region", "library")
+    traits = ("region", "kernel", "library")
     vjp = None
     lower = "fused"
 

@@ -16,7 +16,7 @@ from arignote.ir.builder import Builder
 from arignote.ir.core import Op, Value
 from arignote.ir.diag import require
 from arignote.ir.opdef import defop
-from arignote.ir.ops.rules import Array, Samples, bind, check_bound, unbind
+from arignote.ir.ops.rules import Array, Samples, bind, broadcast_types, check_bound, unbind
 from arignote.ir.types import DimLike, TensorType, same_dim
 
 #: Blocks side by side, and elements that they fill.
@@ -51,8 +51,17 @@ def philox(counter: list[Array], key: list[Array]) -> list[Array]:
     return [c0, c1, c2, c3]
 
 
-def scalar_words(k: Any, key: Any, low: Any, high: Any, part: int, block: Any) -> tuple[Any, Any, Any, Any]:
-    """The four words u32 of a block, in the code generator's scalars; `key`, `low`, `high` and `block` are i64.
+def words_of(key: Array, low: Array, high: Array, part: Array, block: Array) -> list[Array]:
+    """The four words, as u64, of blocks counted from the counter; all that is given is i64."""
+    with np.errstate(over="ignore"):  # the counter wraps
+        place = low.astype(np.uint64) + block.astype(np.uint64)
+        top = (high.astype(np.uint64) >> _HALF) + part.astype(np.uint64)
+        k, h = key.astype(np.uint64), high.astype(np.uint64)
+        return philox([place & _LOW, place >> _HALF, h & _LOW, top & _LOW], [k & _LOW, k >> _HALF])
+
+
+def scalar_words(k: Any, key: Any, low: Any, high: Any, part: Any, block: Any) -> tuple[Any, Any, Any, Any]:
+    """The four words u32 of a block, in the code generator's scalars: all that is given is i64.
 
     All is done in u64, whose upper halves hold rubbish until a product takes the lower ones: a vector unit then needs
     neither masks nor shuffles between words of 32 bits and products of 64.
@@ -65,7 +74,7 @@ def scalar_words(k: Any, key: Any, low: Any, high: Any, part: int, block: Any) -
         return k.named((x & k.const(0xFFFFFFFF, "u64")) * k.const(multiplier, "u64"))
 
     c0, c2 = k.named(k.cast(low, "u64") + k.cast(block, "u64")), k.cast(high, "u64")
-    c1, c3 = upper(c0), upper(c2) + k.const(part, "u64")
+    c1, c3 = upper(c0), upper(c2) + k.cast(part, "u64")
     k0 = k.cast(key, "u64")
     k1 = upper(k0)
     for r in range(ROUNDS):
@@ -103,11 +112,7 @@ class random_bits:
     def eval(state: Array, *dims: Array, shape: Shape, part: int = 0, bound: Positions = ()) -> Array:
         sizes = bind(shape, bound, dims)
         count = int(np.prod(sizes, dtype=np.int64))
-        with np.errstate(over="ignore"):  # the counter wraps
-            key, low, high = state.astype(np.uint64)
-            block = low + np.arange(blocks(count), dtype=np.uint64)
-        top = ((high >> _HALF) + np.uint64(part)) & _LOW
-        words = philox([block & _LOW, block >> _HALF, high & _LOW, top], [key & _LOW, key >> _HALF])
+        words = words_of(state[0], state[1], state[2], np.asarray(part), np.arange(blocks(count)))
         runs = np.stack([w.reshape(-1, LANES) for w in words], axis=1).astype(np.uint32)
         return np.asarray(runs.reshape(-1)[:count].reshape(sizes))
 
@@ -115,7 +120,7 @@ class random_bits:
     def lower(k: Any, idx: Any, state: Any, *dims: Any, part: int = 0, **attrs: Any) -> Any:
         (i,) = idx
         block = ((i >> k.const(6, "i64")) << k.const(4, "i64")) | (i & k.const(LANES - 1, "i64"))
-        words = scalar_words(k, state(0), state(1), state(2), part, block)
+        words = scalar_words(k, state(0), state(1), state(2), k.const(part, "i64"), block)
         number = k.named((i >> k.const(4, "i64")) & k.const(3, "i64"))
         out = words[3]
         for w in (2, 1, 0):
@@ -136,4 +141,42 @@ class random_bits:
             ((state,), {"shape": (0, 3)}),
             ((wraps,), {"shape": (67,), "part": 3}),
             ((state, np.asarray(2), np.asarray(5)), {"shape": (2, 5), "bound": (0, 1), "part": 1}),
+        ]
+
+
+@defop
+class random_word:
+    """random_word(key: i64[...], low: i64[...], high: i64[...], part: i64[...], block: i64[...]) {word} -> u32[...]:
+    word 0 to 3 of a block, counted from the counter (high, low): Philox for one element at a time, where a loop
+    decides how many draws it takes. (C1) integers i64. (C3) shapes broadcast. (C4) the number of a word.
+    """
+
+    traits = ("elementwise",)
+    vjp = None
+
+    @staticmethod
+    def infer(*operands: TensorType, word: int) -> TensorType:
+        good = len(operands) == 5 and all(t.dtype == "i64" for t in operands)
+        require(good, f"takes five tensors i64, got {', '.join(map(str, operands))} (C1)")
+        require(word in range(4), f"a block has words 0 to 3, not {word} (C4)")
+        return broadcast_types(*operands).with_dtype("u32")
+
+    @staticmethod
+    def eval(key: Array, low: Array, high: Array, part: Array, block: Array, *, word: int) -> Array:
+        return np.asarray(words_of(key, low, high, part, block)[word].astype(np.uint32))
+
+    @staticmethod
+    def lower(k: Any, *operands: Any, word: int) -> Any:
+        return scalar_words(k, *operands)[word]
+
+    @staticmethod
+    def samples() -> Samples:
+        state = [np.asarray(v) for v in (0x1234567890ABCDEF, 5, 2)]
+        wraps = [np.asarray(v) for v in (-1, -3, -(2**32))]
+        block = np.arange(6).reshape(2, 3)
+        return [
+            ((*state, np.asarray(0), np.asarray(7)), {"word": 0}),
+            ((*wraps, np.asarray(3), block), {"word": 1}),
+            ((*state, np.array([0, 1, 2]), block), {"word": 2}),
+            ((*state, np.asarray(1), block[:0]), {"word": 3}),
         ]

@@ -44,6 +44,23 @@ def test_known_answers(counter: str, key: str, result: str) -> None:
     assert [int(w) for w in out[::16]] == words(result)
 
 
+@pytest.mark.parametrize(("counter", "key", "result"), KNOWN)
+def test_known_answers_word_by_word(counter: str, key: str, result: str) -> None:
+    state = [np.asarray(v) for v in state_of(words(counter), words(key))]
+    word = OPS["random_word"].eval
+    zero = np.asarray(0)
+    assert [int(word(*state, zero, zero, word=i)) for i in range(4)] == words(result)
+
+
+def test_words_are_those_of_the_draws() -> None:
+    state = np.array([11, -5, 3])
+    parts = [np.asarray(v) for v in (*state, 4)]
+    blocks_ = np.arange(16)
+    for i in range(4):
+        got = OPS["random_word"].eval(*parts, blocks_, word=i)
+        np.testing.assert_array_equal(got, draw(state, 64, part=4)[16 * i : 16 * (i + 1)])
+
+
 def test_lanes_are_consecutive_blocks() -> None:
     state = np.array([7, 100, 3])
     whole = draw(state, 256)

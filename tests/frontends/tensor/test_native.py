@@ -120,3 +120,36 @@ def test_every_stage_parses_back_and_runs(stage: str, device: str) -> None:
     np.testing.assert_allclose(got[0], want[0], rtol=1e-5)
     for name in states if stage != "recorded" else ():
         np.testing.assert_allclose(new[name], after[name], rtol=1e-4, atol=1e-6)
+
+
+def test_an_index_out_of_range_leaves_every_variable_as_it_was() -> None:
+    a, b = shared([0, 0, 0], "a"), shared([0, 0, 0], "b")
+    i, j = T.vector("i", dtype="int64"), T.vector("j", dtype="int64")
+    one = np.float32(1)
+    f = ar.function([i, j], [], updates=[(a, T.inc_subtensor(a[i], one)), (b, T.inc_subtensor(b[j], one))])
+    f([0, 0], [2])
+    for wrong in (([0], [3]), ([-4], [0])):
+        with pytest.raises(IndexError, match=r"out of bounds for axis 0 with size 3"):
+            f(*wrong)
+        np.testing.assert_array_equal(a.get_value(), [2, 0, 0])
+        np.testing.assert_array_equal(b.get_value(), [0, 0, 1])
+
+
+def test_an_embedding_is_updated_by_its_rows_in_place() -> None:
+    """Plain descent touches the rows that were looked up, with duplicates, and makes nothing of the table's size."""
+    r = np.random.default_rng(5)
+    start = r.normal(size=(50, 4)).astype(np.float32)
+    i, target = T.matrix("i", dtype="int64"), T.matrix("target", dtype="float32")
+    index, want = np.array([[1, 2, 1], [49, -1, 7]]), r.normal(size=(2, 4)).astype(np.float32)
+    results: list[Any] = []
+    for mode in ("FAST_RUN", "reference"):
+        w = ar.shared(start, name="w")
+        cost = T.sum(T.sqr(T.mean(w[i], axis=1) - target))
+        f = ar.function([i, target], cost, updates=[(w, w - np.float32(0.1) * T.grad(cost, w))], mode=mode)
+        f(index, want)
+        results.append(w.get_value())
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-6)
+    assert set(np.flatnonzero((results[0] != start).any(axis=1))) == {1, 2, 7, 49}
+    g = ar.function([i, target], [], updates=[(w, w - np.float32(0.1) * T.grad(cost, w))])
+    g(index, want)
+    assert {op.name for op in g.func.ops if op.results and op.result.shape == (50, 4)} == {"scatter"}
