@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from arignote.ir.bound import bound_symbols
-from arignote.ir.core import Func, Op, Value
+from arignote.ir.core import Func, Op, Value, every_op
 from arignote.ir.diag import Diagnostic, Loc
 from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars, late_results
@@ -66,14 +66,6 @@ def executed(ops: Iterable[Op]) -> Iterator[Op]:
         if op.name != "fused":
             for region in op.regions:
                 yield from executed(region.ops)
-
-
-def every_op(ops: Iterable[Op]) -> Iterator[Op]:
-    """`ops` and those in their regions."""
-    for op in ops:
-        yield op
-        for region in op.regions:
-            yield from every_op(region.ops)
 
 
 @dataclass(frozen=True)

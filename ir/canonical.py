@@ -60,7 +60,7 @@ def structural_hash(program: Func | Module) -> str:
     else:
         form = canonical(program)
         form.name = "f"
-        for line in func_lines(form, array=_digest_text):
+        for line in func_lines(form, array=digest_text):
             total.update(line.encode() + b"\n")
     return total.hexdigest()
 
@@ -120,7 +120,7 @@ def _hash_ops(
         text = _hash(
             op.name,
             *(
-                f"{k}={attr_text(_plain(op.attrs[k], local), _digest_text)}"
+                f"{k}={attr_text(_plain(op.attrs[k], local), digest_text)}"
                 for k in sorted(op.attrs)
             ),
             *(values.get(v, "undefined") for v in op.operands),
@@ -146,7 +146,7 @@ def _hash(*parts: object) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
-def _digest_text(array: np.ndarray) -> str:
+def digest_text(array: np.ndarray) -> str:
     """An array in hashed text: large ones by a digest of their bytes."""
     if array.size <= 16:
         return array_text(array)

@@ -36,7 +36,7 @@ TRAITS = frozenset(
     )
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
-OPTIONAL = ("fold", "scratch")
+OPTIONAL = ("fold", "scratch", "flops", "trips")
 #: Attributes that any op may carry and that change no value: where the plan puts the results in memory.
 ANNOTATIONS = ("mem",)
 
@@ -54,6 +54,8 @@ class OpDef:
     samples() -> list[(arrays, attrs)]                       inputs for every generic test, float64 where real
     fold(b, op) -> Value | None                              local algebra; may emit ops through the builder `b`
     scratch(*types, **attrs) -> tuple[TensorType, ...]       workspace that the routine of a library op needs as it runs
+    flops(*types, **attrs) -> DimLike                        arithmetic, where `cost.py` cannot tell it from the traits
+    trips(*types, **attrs) -> DimLike                        how often the regions run, where that is not once
     """
 
     name: str
@@ -66,6 +68,8 @@ class OpDef:
     samples: Callable[[], list[tuple[tuple[Any, ...], dict[str, Any]]]]
     fold: Callable[..., Any] | None = None
     scratch: Callable[..., Any] | None = None
+    flops: Callable[..., Any] | None = None
+    trips: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ def defop(cls: type) -> OpDef:
         fields["samples"],
         fields.get("fold"),
         fields.get("scratch"),
+        fields.get("flops"),
+        fields.get("trips"),
     )
     OPS[name] = op
     return op
