@@ -51,6 +51,11 @@ def canonical_text(func: Func) -> str:
     return print_module(canonical(func))
 
 
+def canonical_order(func: Func, ops: Sequence[Op], roots: Iterable[Value]) -> list[Op]:
+    """The ops of a function, or of a region of it, in canonical order; `roots` are its results, or what it yields."""
+    return _Walk(func).order(ops, roots, {})
+
+
 def structural_hash(program: Func | Module) -> str:
     """SHA-256 (hex) of the structure, the same in every process. Modules' function names count."""
     total = hashlib.sha256()

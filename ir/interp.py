@@ -24,6 +24,8 @@ from arignote.ir.types import FROM_NUMPY, TensorType
 Array = np.ndarray[Any, Any]
 #: Called after each op with its results; ops in regions too, once per run of the region.
 Watch = Callable[[Op, tuple[Array, ...]], None]
+#: Called with each op, its operands and its results; what it returns takes the place of the results.
+Replace = Callable[[Op, Sequence[Array], tuple[Array, ...]], tuple[Array, ...]]
 
 
 class InputError(IRError, TypeError, ValueError):
@@ -68,8 +70,13 @@ def run(
     inputs: Sequence[object],
     states: Mapping[str, object] | None = None,
     watch: Watch | None = None,
+    replace: Replace | None = None,
 ) -> tuple[list[Array], dict[str, Array]]:
     """Run a function: its results, and the states after it (updated or not).
+
+    Args:
+        watch: told of each op and its results, before the ops that use them run.
+        replace: may put other arrays in the place of results, such as views of one memory.
 
     Raises:
         InputError: an input or state is missing or does not fit its type.
@@ -88,7 +95,7 @@ def run(
             raise InputError(f"@{func.name} needs the state @{state.name}")
         given.append((state.value, states[state.name]))
     env = {v: _as_input(x, v.type, names[v]) for v, x in given}
-    machine = _Machine(watch)
+    machine = _Machine(watch, replace)
     symbols = Symbols()
     conflict = symbols.bind((names[v], v.shape, env[v].shape) for v, _ in given)
     if conflict is not None:
@@ -137,8 +144,9 @@ def _look_up(env: Mapping[Value, Array], value: Value) -> Array:
 
 
 class _Machine:
-    def __init__(self, watch: Watch | None) -> None:
+    def __init__(self, watch: Watch | None, replace: Replace | None = None) -> None:
         self.watch = watch
+        self.replace = replace
 
     def block(
         self,
@@ -156,6 +164,8 @@ class _Machine:
         for op in ops:
             arrays = [_look_up(env, v) for v in op.operands]
             results = self.op(op, arrays, symbols)
+            if self.replace is not None:
+                results = self.replace(op, arrays, results)
             env.update(zip(op.results, results, strict=True))
             if self.watch is not None:
                 self.watch(op, results)
