@@ -86,6 +86,7 @@ class Abi:
     fresh: tuple[str, ...] = field(default=())
     fallible: tuple[Op, ...] = field(default=())
     late: tuple[int, ...] = field(default=())
+    prints: tuple[Op, ...] = field(default=())
 
     @property
     def status_words(self) -> int:
@@ -163,4 +164,5 @@ def abi_of(func: Func) -> Abi:
         tuple(dict.fromkeys(fresh)),
         tuple(op for op in every_op(func.ops) if has_trait(op.name, "fallible")),
         late_results(func),
+        tuple(op for op in every_op(func.ops) if op.name == "print"),
     )

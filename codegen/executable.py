@@ -12,6 +12,7 @@ from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi
 from arignote.codegen.loader import ffi
 from arignote.codegen.memory import aligned_empty, aligned_zeros
+from arignote.codegen.printing import Printer
 from arignote.ir.diag import IRError, LinAlgError
 from arignote.ir.types import Dim, DimLike, subs_dim
 
@@ -56,6 +57,8 @@ class Executable:
             self._constants.append(self._wrap(array))
         self._status_array = aligned_zeros(abi.status_words, np.int64)
         self._status = self._wrap(self._status_array)
+        if abi.prints:
+            self._printer = Printer(abi.prints, self._status_array.ctypes.data)
         self._tail: tuple[Any, ...] = ()  # what follows the results in every call
         self._grow(max(abi.arena, 1))
         self._makers: list[tuple[tuple[int, ...], np.dtype[Any]]] | None = None

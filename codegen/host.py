@@ -75,6 +75,7 @@ class HostEmitter(Emitter):
         self.used = _used_values(func)
         self.slot_offsets: dict[int, Any] = {}
         self.end: Any = i64(self.abi.arena)
+        self.print_ids = {op: n for n, op in enumerate(self.abi.prints)}
         self.status: Buffer | None = None
         self.strides: list[tuple[tuple[Any, ...], list[Any]]] = []
 

@@ -18,6 +18,7 @@ import numpy as np
 from arignote.ir.bound import bound_symbols
 from arignote.ir.core import Attr, Func, Module, Op, Region, State, Value
 from arignote.ir.diag import IRError
+from arignote.ir.opdef import is_ordered
 from arignote.ir.symbols import attr_dims, subs_attr
 from arignote.ir.text import array_text, attr_text, func_lines, print_module
 from arignote.ir.types import Dim, DimLike, TensorType
@@ -270,6 +271,9 @@ class _Walk:
         for value in roots:
             if value.owner is not None and value.owner in listed:
                 visit(value.owner)
+        for op in ops:  # what the world sees has an order
+            if is_ordered(op):
+                visit(op)
         if len(done) < len(ops):
             dead = [op for op in ops if op not in done]
             used = {v.owner for op in dead for v in op.operands}

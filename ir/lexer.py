@@ -67,8 +67,11 @@ class Reader:
                 break
 
     def fail(self, message: str, token: Token | None = None, notes: Iterable[str] = ()) -> NoReturn:
-        """Raise a ParseError at `token`, or the current one."""
-        start = (token or self.tokens[self.at]).start
+        """Raise a ParseError at `token`, or the current one; at the end of the input, behind the last one."""
+        token = token or self.tokens[self.at]
+        start = token.start
+        if token.kind == "end" and len(self.tokens) > 1:
+            start = self.tokens[-2].start + len(self.tokens[-2].text)
         line = self.line_of(start)
         begin = self.newlines[line - 2] + 1 if line > 1 else 0
         end = self.newlines[line - 1] if line <= len(self.newlines) else len(self.text)

@@ -26,13 +26,14 @@ from typing import Any
 #: host          a scalar known on the host without touching tensor data (`dim`)
 #: region        has regions
 #: effect        kept although nothing uses its result
+#: ordered       with effect: the world sees it, so none is dropped, doubled, or exchanged with another
 #: commutative, associative, idempotent   algebra of binary elementwise ops
 #: nan           may make a NaN or infinity out of finite operands
 #: fallible      may refuse values at run time (a singular matrix); never computed into a shared variable
 TRAITS = frozenset(
     (
         "elementwise", "index", "position", "reduction", "library", "host", "region", "effect",
-        "commutative", "associative", "idempotent", "nan", "fallible",
+        "commutative", "associative", "idempotent", "nan", "fallible", "ordered",
     )
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
@@ -142,6 +143,11 @@ def opdef(name: str) -> OpDef:
 def has_trait(name: str, trait: str) -> bool:
     """Whether the op called `name` has `trait`."""
     return trait in OPS[name].traits
+
+
+def is_ordered(op: Any) -> bool:
+    """Whether an op, or one in its regions, has an effect that the world sees."""
+    return "ordered" in OPS[op.name].traits or any(is_ordered(o) for r in op.regions for o in r.ops)
 
 
 def semantic(attrs: dict[str, Any]) -> dict[str, Any]:

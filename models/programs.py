@@ -24,6 +24,7 @@ import numpy as np
 from arignote.ir.core import Func
 from arignote.ir.diag import IRError
 from arignote.ir.parse import parse_module
+from arignote.ir.verify import verify
 from arignote.models import registry
 from arignote.models.classifier import make_trainer
 from arignote.models.data import DataError, Dataset, Pair
@@ -100,7 +101,9 @@ class Spec:
             raise DataError(
                 path, expected="IR as text", found=f"an error ({error})", remedy="Check the file."
             ) from error
-        found = list(parse_module(text, file).funcs)
+        module = parse_module(text, file)
+        verify(module)
+        found = list(module.funcs)
         if self.only in (None, "all"):
             return found
         chosen = [f for f in found if f.name == self.only]

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from arignote.ir.core import Func, Op, Value
+from arignote.ir.core import Func, Op, Value, every_op
 from arignote.ir.diag import Diagnostic, IRError
+from arignote.ir.effects import Printed, redirected, silent
 from arignote.ir.interp import Watch, run
 from arignote.ir.match import Matching
 from arignote.ir.text import Names, op_line, short_array_text
@@ -73,7 +74,11 @@ class NumericCheck:
 
     def __call__(self, p: Pass, before: Func, after: Func) -> None:
         """Raises MiscompileError, naming the pass, the result and the op that differ first."""
-        old, new = self._run(before), self._run(after)
+        printed: tuple[list[Printed], list[Printed]] = [], []
+        with redirected(printed[0].append):
+            old = self._run(before)
+        with redirected(printed[1].append):
+            new = self._run(after)
         # A pass may add results (`grad`), never change or drop those there were.
         labels = [f"result {i}" for i in range(len(before.results))]
         pairs = list(zip(labels, old[0], new[0], strict=False))
@@ -86,6 +91,28 @@ class NumericCheck:
             worst = self.compare(x, y)
             if worst is not None:
                 raise MiscompileError(self._explain(p, before, after, label, worst))
+        self._check_printed(p, before, *printed)
+
+    def _check_printed(self, p: Pass, func: Func, old: list[Printed], new: list[Printed]) -> None:
+        """What is printed must be the same, in the same order."""
+        for i in range(max(len(old), len(new))):
+            x, y = (seq[i] if i < len(seq) else None for seq in (old, new))
+            if x is None or y is None or (x.message, x.show, x.hook) != (y.message, y.show, y.hook):
+                problem = f"{_name_of(x)} was printed, now {_name_of(y)} is"
+            elif self.compare(x.array, y.array) is not None:
+                problem = f"{_name_of(x)} is printed with another value"
+            else:
+                continue
+            messages = [seq.message for seq in (x, y) if seq is not None]
+            prints = (o for o in every_op(func.ops) if o.name == "print")
+            op = next((o for o in prints if o.attrs.get("message", "") in messages), None)
+            notes = (f"it is number {i + 1} of what is printed",)
+            line = None if op is None else op_line(op, Names(func), short_array_text)
+            loc = None if op is None else op.loc
+            excerpt, column = ("", 0) if line is None else (line.text, line.spans["name", 0])
+            raise MiscompileError(
+                Diagnostic(f"pass {p} changed what @{func.name} prints: {problem}", excerpt, column, loc, notes)
+            )
 
     def compare(self, x: Array, y: Array) -> float | None:
         """As `difference`, for arrays of the interpreter."""
@@ -111,7 +138,8 @@ class NumericCheck:
             if op not in found:
                 found[op] = tuple(np.array(x) for x in results)
 
-        self._run(func, keep)
+        with silent():
+            self._run(func, keep)
         return found
 
     def _states(self, func: Func) -> dict[str, Array]:
@@ -163,6 +191,10 @@ class NumericCheck:
                     blamed = _newest(y, matching, partners)
                     return (y, v, error) if blamed is None else (blamed, blamed.results[0], error)
         return None
+
+
+def _name_of(printed: Printed | None) -> str:
+    return "nothing" if printed is None else f"print {printed.message!r}"
 
 
 def _with_names(matching: Matching) -> dict[Op, Op]:

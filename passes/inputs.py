@@ -11,6 +11,7 @@ from arignote.ir.bound import bound_dims
 from arignote.ir.builder import infer_types
 from arignote.ir.core import Func, Op, Value, every_op
 from arignote.ir.diag import IRError
+from arignote.ir.effects import silent
 from arignote.ir.types import Dim, DimLike, dim_symbols, is_float, meetings, subs_dim
 
 Array = np.ndarray[Any, Any]
@@ -106,7 +107,8 @@ def working_inputs(func: Func, seed: int = 0, kind: str = "any") -> tuple[list[A
                 pairs = zip(func.params, inputs, strict=True)
                 inputs = [x if is_float(v.dtype) else np.zeros_like(x) for v, x in pairs]
             try:
-                run(func, inputs, states)
+                with silent():
+                    run(func, inputs, states)
             except IRError as e:
                 problem = e
                 continue

@@ -6,6 +6,7 @@ from __future__ import annotations
 from arignote.ir.types import DimLike
 from arignote.passes.algebra import Algebra
 from arignote.passes.base import Pipeline
+from arignote.passes.bypass import Bypass
 from arignote.passes.canonicalize import Canonicalize
 from arignote.passes.cse import Cse
 from arignote.passes.dce import Dce
@@ -24,6 +25,7 @@ from arignote.passes.stabilize import Stabilize
 #: Make the graph small: each simplification may open the way for another.
 SIMPLIFY = Pipeline(
     [
+        Bypass(),
         Specialize(),  # sizes that scalars give, as far as they are known
         Canonicalize(),
         Fold(),
@@ -62,7 +64,7 @@ LOWER = Pipeline(
 OPTIMIZE = Pipeline([SIMPLIFY, LOOPS, Sink(), ScanPrune(), LOWER])
 
 #: Little: for functions that run once. Stable, and in the forms that the code generator takes.
-FAST_COMPILE = Pipeline([Stabilize(), Cse(), Dce(), Sink(), Decompose(), Gemm()])
+FAST_COMPILE = Pipeline([Bypass(), Stabilize(), Cse(), Dce(), Sink(), Decompose(), Gemm()])
 
 #: Nothing but what the code generator cannot do without.
 NONE = Pipeline([Sink(), Decompose()])

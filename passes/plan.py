@@ -20,13 +20,14 @@ values is told in `arignote.passes.planloop`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value
-from arignote.ir.opdef import has_trait
+from arignote.ir.opdef import has_trait, is_ordered
 from arignote.ir.placement import host_scalars, is_contiguous_view, late_results, scratch_types, storage
 from arignote.passes.arena import Arena
 from arignote.passes.base import Pass
@@ -92,7 +93,7 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
             readers.setdefault(storage(v, host), set()).add(op)
     results = {storage(r, host) for r in func.results}
     chosen: dict[Value, str] = {}
-    edges: dict[Op, set[Op]] = {}  # op -> ops that must come before it, besides its operands
+    edges = _effects_in_order(func)  # op -> ops that must come before it, besides its operands
     for s in func.states:
         new = s.update
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
@@ -110,6 +111,12 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
         if _order(func.ops, trial) is not None:
             edges, chosen[new] = trial, s.name
     return chosen
+
+
+def _effects_in_order(func: Func) -> dict[Op, set[Op]]:
+    """What the world sees, each behind the one before it."""
+    seen = [op for op in func.ops if is_ordered(op)]
+    return {op: {before} for before, op in itertools.pairwise(seen)}
 
 
 def _order(ops: list[Op], before: dict[Op, set[Op]]) -> list[Op] | None:
@@ -161,7 +168,7 @@ def _reordered(func: Func, in_place: dict[Value, str]) -> Func:
     host = host_scalars(func)
     states = {s.value for s in func.states}
     writers = {v.owner for v in in_place if v.owner is not None}
-    before: dict[Op, set[Op]] = {}
+    before = _effects_in_order(func)
     for v in in_place:
         if v.owner is not None:
             old = next(s.value for s in func.states if s.update is v)

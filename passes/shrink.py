@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.builder import make_op
-from arignote.ir.core import Func, Op, Region, Value, every_op
+from arignote.ir.core import Func, Op, Region, Value, every_op, toposort
 from arignote.ir.diag import IRError
 from arignote.ir.types import TensorType
-from arignote.passes.dce import prune
 
 
 def on(op: Op, operands: Sequence[Value], known: dict[Value, Value]) -> Op:
@@ -24,9 +23,10 @@ def on(op: Op, operands: Sequence[Value], known: dict[Value, Value]) -> Op:
 
 
 def sliced(func: Func, op: Op) -> Func:
-    """What one op needs, as a function that returns its results."""
+    """What one op needs, as a function that returns its results: no updates, and no effects."""
     states = [replace(s, update=None) for s in func.states]
-    return prune(replace(func, results=list(op.results), states=states))
+    needed = set(toposort(op.results))
+    return replace(func, ops=[o for o in func.ops if o in needed], results=list(op.results), states=states)
 
 
 def values(func: Func) -> Iterator[Value]:

@@ -34,6 +34,7 @@ from arignote.ir.bound import bound_symbols
 from arignote.ir.builder import describe
 from arignote.ir.core import Func
 from arignote.ir.diag import IRError, TypeInferenceError
+from arignote.ir.effects import silent
 from arignote.ir.interp import evaluate, run
 from arignote.ir.placement import host_scalars
 from arignote.ir.types import Dim, dim_symbols
@@ -200,7 +201,8 @@ def run_time_sizes(
         return {}
     given = zip(func.inputs(), (*arrays, *(c.array for c in containers)), strict=True)
     try:
-        values = evaluate([scalar for scalar, _ in wanted.values()], dict(given))
+        with silent():
+            values = evaluate([scalar for scalar, _ in wanted.values()], dict(given))
     except IRError:  # such as an index out of range: the call itself reports it
         return {}
     sizes = {symbol: int(v) for symbol, v in zip(wanted, values, strict=True)}

@@ -3,6 +3,7 @@
 from arignote.ir.ops import (
     creation,
     device,
+    effects,
     elementwise,
     fused,
     ifelse,
@@ -25,6 +26,7 @@ from arignote.ir.ops import (
 __all__ = [
     "creation",
     "device",
+    "effects",
     "elementwise",
     "fused",
     "ifelse",

@@ -103,7 +103,6 @@ def _read(what: str) -> Module:
         from arignote.frontends.tensor import stages  # loads the code generator
 
         module = Module([stages.func_at(p, spec.stage or "grad") for p in programs])
-    verify(module)
     return module
 
 

@@ -20,6 +20,7 @@ from arignote.ir.text import print_module
 from arignote.ir.types import TensorType
 from arignote.ir.verify import verify
 from arignote.passes import OPTIMIZE, Pass, Pipeline, parse_pipeline, rebuild
+from arignote.passes.base import with_operands
 from arignote.passes.check import MiscompileError, NumericCheck
 from arignote.passes.inputs import working_inputs
 from arignote.passes.plan import Plan
@@ -55,7 +56,7 @@ def program() -> Func:
         h = emit("mul", h, emit("sigmoid", emit("reshape", row, shape=(4, 1))))
         part = emit("slice", h, start=(0, 0), size=(3, 4), step=(1, 1))
         h = emit("concatenate", part, emit("slice", h, start=(3, 0), size=(1, 4), step=(1, 1)), axis=0)
-        h = emit("gather", h, i)
+        h = emit("print", emit("gather", h, i), message="rows")
         first = emit("cast", emit("argmax", emit("round", h), axes=(1,)), dtype="f64")
         h = emit("add", h, emit("broadcast", first, shape=(4, 4)))
     loss = emit("sum", emit("sqr", h), axes=(0, 1))
@@ -147,6 +148,25 @@ class DroppedUpdate(Pass):
         return replace(func, states=states)
 
 
+class DroppedEffect(Pass):
+    """Takes a print for an op that nothing needs."""
+
+    name: ClassVar[str] = "seeded-dropped-effect"
+
+    def run(self, func: Func) -> Func:
+        mapping: dict[Value, Value] = {}
+        gone = next((op for op in func.ops if op.name == "print"), None)
+        ops = []
+        for op in func.ops:
+            operands = tuple(mapping.get(v, v) for v in op.operands)
+            if op is gone:
+                mapping[op.result] = operands[0]
+                continue
+            ops.append(with_operands(op, operands))
+            mapping.update(zip(op.results, ops[-1].results, strict=True))
+        return func if gone is None else func.with_ops(ops, mapping)
+
+
 class StaleAlias(Pass):
     """Plans memory, and gives one value that of another that is still needed."""
 
@@ -182,6 +202,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "operands": (seeded("operands", swapped_operands), ("sub",)),
     "factor": (seeded("factor", lost_factor), ("dot", "tanh")),
     "update": (DroppedUpdate.name, ("add",)),
+    "effect": (DroppedEffect.name, ()),
     "alias": (f"decompose,fuse{{max=1}},{StaleAlias.name}", ()),
 }
 
