@@ -13,6 +13,7 @@ from arignote.codegen.abi import Abi
 from arignote.codegen.loader import ffi
 from arignote.codegen.memory import aligned_empty, aligned_zeros
 from arignote.codegen.printing import Printer
+from arignote.ir.core import Op
 from arignote.ir.diag import IRError, LinAlgError
 from arignote.ir.types import Dim, DimLike, subs_dim
 
@@ -144,15 +145,23 @@ class Executable:
         elif code == codes.RESULT_SHAPE:
             self._guess = dict(zip(self.abi.fresh, words[1:], strict=False))
         elif code == codes.BAD_INDEX:
-            raise IndexError(self.abi.checks[words[1]].message(words[2], words[3]))
+            check = self.abi.checks[words[1]]
+            raise _at(IndexError(check.message(words[2], words[3])), check.op)
         elif code == codes.GUARD_FAILED:
             raise GuardFailed(self.abi.guards[words[1]].attrs["value"], words[2])
         elif code == codes.REFUSED:
-            raise LinAlgError(codes.refusal(self.abi.fallible[words[1]], words[2]))
+            op = self.abi.fallible[words[1]]
+            raise _at(LinAlgError(codes.refusal(op, words[2])), op)
         elif code == codes.NOT_CONTIGUOUS:
             raise ValueError(f"tensor {words[1]} of the call is not C-contiguous")
         else:
             raise RuntimeError(f"compiled code returned the unknown status {code}")
+
+
+def _at(error: Exception, op: Op) -> Exception:
+    """`error` with the op as an attribute, for whoever explains it."""
+    error.op = op  # type: ignore[attr-defined]
+    return error
 
 
 def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:

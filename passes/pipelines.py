@@ -3,6 +3,8 @@ planning."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from arignote.ir.types import DimLike
 from arignote.passes.algebra import Algebra
 from arignote.passes.base import Pipeline
@@ -70,6 +72,14 @@ FAST_COMPILE = Pipeline([Bypass(), Stabilize(), Cse(), Dce(), Sink(), Decompose(
 NONE = Pipeline([Sink(), Decompose()])
 
 PIPELINES: dict[str, Pipeline] = {"optimize": OPTIMIZE, "fast_compile": FAST_COMPILE, "none": NONE}
+
+
+def selected(pipeline: Pipeline, keep: Callable[[str], bool]) -> Pipeline:
+    """`pipeline` with the passes whose names `keep` accepts; the same object if it accepts all."""
+    if all(keep(p.name) for p in pipeline):
+        return pipeline
+    parts = [selected(p, keep) if isinstance(p, Pipeline) else p for p in pipeline.passes]
+    return Pipeline([p for p in parts if isinstance(p, Pipeline) or keep(p.name)], pipeline.rounds)
 
 
 def specialized(pipeline: Pipeline, dims: dict[str, DimLike]) -> Pipeline:

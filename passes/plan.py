@@ -37,18 +37,22 @@ from arignote.passes.planloop import LoopPlan
 
 @dataclass(frozen=True)
 class Plan(Pass):
-    """Decide the memory of every value: workspace offsets, views, in-place results and updates."""
+    """Decide the memory of every value: workspace offsets, views, in-place results and updates.
+
+    Without `share`, every value gets memory of its own, and updates are copied to their variables at the end.
+    """
 
     name: ClassVar[str] = "plan"
+    share: bool = True
 
     def run(self, func: Func) -> Func:
         if any("mem" in op.attrs for op in func.ops):
             return func
         func = _with_copies(func)
-        in_place = _in_place_updates(func)
+        in_place = _in_place_updates(func) if self.share else {}
         func = _with_final_copies(func, in_place)
         func = _reordered(func, in_place)
-        return _Planner(func, in_place).result()
+        return _Planner(func, in_place, self.share).result()
 
 
 def _copy(builder: Builder, value: Value) -> Value:
@@ -187,12 +191,13 @@ class _Planner:
     """Gives every value its place. Bodies of loops and branches are planned where they stand: what is free there is
     free for as long as they run."""
 
-    def __init__(self, func: Func, in_place: dict[Value, str]) -> None:
+    def __init__(self, func: Func, in_place: dict[Value, str], share: bool = True) -> None:
         self.func = func
+        self.share = share
         self.in_place = in_place
         self.host = host_scalars(func)
         self.place: dict[Value, str] = {}
-        self.arena = Arena()
+        self.arena = Arena(share)
 
     def result(self) -> Func:
         func = self.func
@@ -261,7 +266,7 @@ class _Planner:
             return final[r]
         for v in op.operands:
             own = self.place.get(v, "")
-            free = v in dies and self.arena.exclusive(own) and v not in self._read_as_views(op)
+            free = self.share and v in dies and self.arena.exclusive(own) and v not in self._read_as_views(op)
             if free and writes_elementwise(op, r, v):
                 self.place[r] = own
                 del self.place[v]

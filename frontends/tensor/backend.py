@@ -15,9 +15,6 @@ from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.settings import config
 from arignote.frontends.tensor.sharedvar import Container
 from arignote.ir.core import Func
-from arignote.passes.base import Pipeline
-from arignote.passes.fuse import Fuse
-from arignote.passes.plan import Plan
 
 Array = np.ndarray[Any, Any]
 
@@ -27,7 +24,7 @@ class Native:
 
     def __init__(self, func: Func, containers: Sequence[Container], mode: Mode) -> None:
         target = make_target(config.device, mode.opt_level)
-        planned = Pipeline([Fuse(), Plan()]).run(func)
+        planned = mode.lowering().run(func)
         states = {s.name: c for s, c in zip(planned.states, containers, strict=True)}
         self.compiled = compile_func(planned, target, states)
         self._run = self.compiled.executable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from arignote.frontends.tensor.compiler import Executable, Specialising
+from arignote.frontends.tensor.compiler import Executable, Reference, Specialising
 from arignote.frontends.tensor.dispatch import Quick, quick_call
 from arignote.frontends.tensor.errors import ShapeGuardError
 from arignote.frontends.tensor.graph import wrap
@@ -112,11 +112,25 @@ class Function:
                 results = self._quick(*args)
             except ShapeGuardError:
                 results = None  # nothing has been changed: the long way compiles again
+            except Exception as error:
+                self._explain(error, args)
+                raise
         if results is None:
-            results = self._executable(*self._arguments(args, kwargs))
+            arguments = self._arguments(args, kwargs)
+            try:
+                results = self._executable(*arguments)
+            except Exception as error:
+                self._explain(error, arguments)
+                raise
         if self._single:
             return results[0]
         return results if self._keys is None else dict(zip(self._keys, results, strict=True))
+
+    def _explain(self, error: Exception, arguments: Sequence[Any]) -> None:
+        from arignote.frontends.tensor.verbosity import explain
+
+        names = [str(slot.name or slot.variable) for slot in self.inputs]
+        explain(error, self.recorded, names, arguments, self._shared)
 
     def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """One array of the right type for each input."""
@@ -189,9 +203,11 @@ class Function:
     @property
     def func(self) -> Func:
         """The IR function: optimised for the latest compiled shapes, recorded before that."""
-        if isinstance(self._executable, Specialising) and self._executable.functions:
-            return self._executable.functions[-1]
-        return self.recorded
+        executable: Any = self._executable
+        if isinstance(executable, Reference):
+            return executable.func
+        compiled: list[Func] = getattr(executable, "functions", [])
+        return compiled[-1] if compiled else self.recorded
 
     @property
     def executable(self) -> Executable:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
 from arignote.frontends.tensor.callable import Function, FunctionGraph
-from arignote.frontends.tensor.convert import type_text
-from arignote.frontends.tensor.graph import Variable, constant_of, wrap
+from arignote.frontends.tensor.convert import as_tensor_variable, type_text
+from arignote.frontends.tensor.graph import Variable, constant_of, emit, wrap
 from arignote.frontends.tensor.names import dimshuffle_pattern, op_label, scalar_name
 from arignote.ir.core import Func, Op, Value
+from arignote.ir.effects import Printed, register
 from arignote.ir.opdef import OPS
 from arignote.ir.types import DTYPES
 
@@ -200,3 +201,39 @@ def debugprint(
     out: Any = sys.stdout if file is None else file
     out.write(text)
     return out  # type: ignore[no-any-return]
+
+
+# ---------------------------------------------------------------- Print
+class Print:
+    """An identity that prints its argument whenever it is computed: `Print("x")(x)`.
+
+    Args:
+        message: what is printed before the value.
+        attrs: attributes and methods of the array that are printed, a line each.
+        global_fn: called instead as `global_fn(self, array)`.
+
+    Printing works in every mode, in loops and branches too, and in the order of the graph. Gradients pass.
+    """
+
+    def __init__(
+        self, message: str = "", attrs: Sequence[str] = ("__str__",), global_fn: Callable[..., Any] | None = None
+    ) -> None:
+        self.message = message
+        self.attrs = tuple(attrs)
+        self.global_fn = global_fn
+        self._hook = 0
+
+        def call(printed: Printed) -> None:
+            assert global_fn is not None
+            global_fn(self, printed.array)
+
+        if global_fn is not None:
+            self._hook = register(call)
+
+    def __call__(self, x: Any) -> Any:
+        variable = as_tensor_variable(x)
+        value = emit("print", variable.value_, message=self.message, show=self.attrs, hook=self._hook)
+        return wrap(value)
+
+    def __repr__(self) -> str:
+        return f"Print{{message={self.message!r}, attrs={self.attrs}}}"

@@ -10,7 +10,7 @@ warnings about its past. They are accepted, so that old set-ups work, kept, and 
 ctc.*, deterministic, dnn.*, DebugMode.*, enable_initial_driver_test, experimental.*,
 force_device, gcc.*, gpuarray.*, init_gpu_device, int_division, lib.*, lib_amdlibm, linker,
 magma.*, metaopt.*, nocleanup, numpy.*, nvcc.*, openmp, openmp_elemwise_minsize, optdb.*,
-optimizer_including, optimizer_excluding, optimizer_requiring, on_opt_error, on_shape_error,
+optimizer_requiring, on_opt_error, on_shape_error,
 on_unused_input, print_active_device, print_global_stats, print_test_value, profile*,
 profiling.*, pthreads.*, reoptimize_unpickled_function, scan.*, sched, tensor.*, test_value*,
 traceback.*, unittests.*, unpickle_function, vm.*, warn.*, warn_float64, cast_policy,
@@ -62,6 +62,10 @@ def _mode(name: str, value: Any) -> Any:
     return value if isinstance(value, Mode) else check_mode_name(str(value))
 
 
+def _tags(name: str, value: Any) -> Any:
+    return str(value or "")
+
+
 _COMPUTE_TEST_VALUE = _choice("off", "ignore", "warn", "raise", "pdb")
 
 
@@ -86,6 +90,8 @@ SETTINGS: dict[str, tuple[Any, Callable[[str, Any], Any], str]] = {
         _choice("fast_run", "fast_compile", "o4", "o3", "o2", "o1", "None"),
         "how much the default mode optimises",
     ),
+    "optimizer_including": ("", _tags, "passes that modes run besides, separated by colons"),
+    "optimizer_excluding": ("", _tags, "passes that modes leave out, separated by colons"),
     "exception_verbosity": ("low", _choice("low", "high"), "how much errors tell"),
     "compute_test_value": ("off", _test_value, "kept for old programs; only off does anything"),
 }
@@ -96,7 +102,7 @@ _IGNORED = re.compile(
     r"|gpuelemwise|scan_memory|hexagon|lazy|beta)(\.|__).+"
     r"|allow_gc|compiledir|base_compiledir|compiledir_format|cxx|deterministic"
     r"|enable_initial_driver_test|force_device|init_gpu_device|int_division|lib_amdlibm|linker"
-    r"|nocleanup|openmp|openmp_elemwise_minsize|optimizer_(including|excluding|requiring|verbose)"
+    r"|nocleanup|openmp|openmp_elemwise_minsize|optimizer_(requiring|verbose)"
     r"|on_(opt|shape)_error|on_unused_input|print_active_device|print_global_stats"
     r"|print_test_value|profile\w*|reoptimize_unpickled_function|sched|test_value\w*"
     r"|unpickle_function|warn_float64|cast_policy|cycle_detection|check_input"
@@ -129,6 +135,8 @@ class Config:
     device: str
     mode: Any
     optimizer: str
+    optimizer_including: str
+    optimizer_excluding: str
     exception_verbosity: str
     compute_test_value: str
     ignored: dict[str, Any]

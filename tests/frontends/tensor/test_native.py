@@ -120,3 +120,14 @@ def test_every_stage_parses_back_and_runs(stage: str, device: str) -> None:
     np.testing.assert_allclose(got[0], want[0], rtol=1e-5)
     for name in states if stage != "recorded" else ():
         np.testing.assert_allclose(new[name], after[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_division_by_a_constant_zero(dtype: str) -> None:
+    v = T.vector("v", dtype=dtype)
+    zero = np.zeros((), dtype)
+    expressions = [v / zero, v / -zero, v // zero, v % zero]
+    f, g = (ar.function([v], expressions, mode=mode) for mode in ("FAST_RUN", "reference"))
+    x = np.array([0, 1, -1, np.inf, np.nan, -0.0], dtype)
+    for got, want in zip(f(x), g(x), strict=True):
+        np.testing.assert_array_equal(got, want)
