@@ -13,6 +13,7 @@ from arignote.codegen.abi import Abi
 from arignote.codegen.loader import ffi
 from arignote.codegen.memory import aligned_empty, aligned_zeros
 from arignote.codegen.printing import Printer
+from arignote.codegen.profile import Timer
 from arignote.ir.core import Op
 from arignote.ir.diag import IRError, LinAlgError
 from arignote.ir.types import Dim, DimLike, subs_dim
@@ -44,7 +45,9 @@ class Executable:
     The compiled code checks dtype, shape, strides and alignment again and refuses what it cannot take.
     """
 
-    def __init__(self, main: Callable[..., int], abi: Abi, containers: Mapping[str, Container]) -> None:
+    def __init__(
+        self, main: Callable[..., int], abi: Abi, containers: Mapping[str, Container], timer: Timer | None = None
+    ) -> None:
         self._wrap = ffi().from_dlpack
         self._main = main
         self.abi = abi
@@ -60,6 +63,8 @@ class Executable:
         self._status = self._wrap(self._status_array)
         if abi.prints:
             self._printer = Printer(abi.prints, self._status_array.ctypes.data)
+        self.timer = timer
+        self._clock = () if timer is None else (self._wrap(timer.words),)
         self._tail: tuple[Any, ...] = ()  # what follows the results in every call
         self._grow(max(abi.arena, 1))
         self._makers: list[tuple[tuple[int, ...], np.dtype[Any]]] | None = None
@@ -77,7 +82,7 @@ class Executable:
         self._join()
 
     def _join(self) -> None:
-        self._tail = (*self._state, *self._constants, self._arena, self._status)
+        self._tail = (*self._state, *self._constants, self._arena, self._status, *self._clock)
 
     def __call__(self, *args: Any) -> list[np.ndarray[Any, Any]]:
         """Run. Returns one array per result; shared variables have their new values afterwards.

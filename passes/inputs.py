@@ -25,24 +25,37 @@ KINDS = ("any", "positive", "unit")
 def sizes(func: Func) -> dict[str, int]:
     """A size for each dimension symbol of the inputs; one for those that the function needs to be equal."""
     symbols = dim_symbols(d for v in func.inputs() for d in v.shape)
-    classes = {s: s for s in symbols}  # symbol -> one that stands for all that equal it
-    known: dict[str, int] = {}
+    groups, fixed = _classes(func)
+    roots = list(dict.fromkeys(groups.get(s, s) for s in symbols))
+    return {s: fixed.get(r := groups.get(s, s), SIZES[roots.index(r) % len(SIZES)]) for s in symbols}
+
+
+def equal_sizes(func: Func, known: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of the symbols that must equal a number, or one of those that are known."""
+    groups, fixed = _classes(func)
+    sizes = {groups.get(s, s): n for s, n in known.items()} | fixed
+    return {s: sizes[root] for s, root in groups.items() if root in sizes}
+
+
+def _classes(func: Func) -> tuple[dict[str, str], dict[str, int]]:
+    """Symbol -> the one that stands for all that equal it; and the numbers that such a one must be."""
+    classes: dict[str, str] = {}
 
     def find(s: str) -> str:
         while classes.setdefault(s, s) != s:
             s = classes[s]
         return s
 
+    known: dict[str, int] = {}
     for a, b in _equalities(func):
         if _plain(a) and _plain(b):
             classes[find(str(b))] = find(str(a))
         elif _plain(a) or _plain(b):
             symbol, size = (a, b) if _plain(a) else (b, a)
+            find(str(symbol))
             if isinstance(size, int):
                 known[str(symbol)] = size
-    fixed = {find(s): n for s, n in known.items()}
-    groups = list(dict.fromkeys(find(s) for s in symbols))
-    return {s: fixed.get(find(s), SIZES[groups.index(find(s)) % len(SIZES)]) for s in symbols}
+    return {s: find(s) for s in list(classes)}, {find(s): n for s, n in known.items()}
 
 
 def _equalities(func: Func) -> list[tuple[DimLike, DimLike]]:
@@ -78,13 +91,15 @@ def array_for(
 
 def inputs_for(func: Func, rng: np.random.Generator, kind: str = "any") -> list[Array]:
     """Random arrays for the parameters of `func`."""
-    env, limits = sizes(func), _limits(func)
+    env = sizes(func)
+    limits = limits_of(func, env)
     return [array_for(v, env, rng, kind, limits.get(v, 3)) for v in func.params]
 
 
 def states_for(func: Func, rng: np.random.Generator, kind: str = "any") -> dict[str, Array]:
     """Random arrays for the states of `func`."""
-    env, limits = sizes(func), _limits(func)
+    env = sizes(func)
+    limits = limits_of(func, env)
     return {
         s.name: array_for(s.value, env, rng, kind, limits.get(s.value, 3)) for s in func.states
     }
@@ -116,9 +131,8 @@ def working_inputs(func: Func, seed: int = 0, kind: str = "any") -> tuple[list[A
     raise IRError(f"@{func.name} was run on random inputs and failed on all of them: {problem}")
 
 
-def _limits(func: Func) -> dict[Value, int]:
+def limits_of(func: Func, env: Mapping[str, int]) -> dict[Value, int]:
     """For integer inputs that choose elements of a tensor, how many there are to choose from."""
-    env = sizes(func)
     out: dict[Value, int] = {}
 
     def note(value: Value, size: DimLike) -> None:

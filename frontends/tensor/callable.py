@@ -2,64 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from arignote.frontends.tensor.compiler import Executable, Reference, Specialising
+from arignote.frontends.tensor.compiler import Executable, Reference, Specialising, compile_func
 from arignote.frontends.tensor.dispatch import Quick, quick_call
 from arignote.frontends.tensor.errors import ShapeGuardError
-from arignote.frontends.tensor.graph import wrap
+from arignote.frontends.tensor.fgraph import FunctionGraph as FunctionGraph
+from arignote.frontends.tensor.fgraph import Maker
 from arignote.frontends.tensor.io import In
 from arignote.frontends.tensor.modes import Mode
-from arignote.frontends.tensor.owner import Apply
 from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.tensortype import TensorType, type_of_value
 from arignote.frontends.tensor.trace import Traced
 from arignote.ir.core import Func
-
-
-class FunctionGraph:
-    """`f.maker.fgraph`: the optimised graph, or the recorded one before the first call."""
-
-    def __init__(self, func: Func) -> None:
-        self.func = func
-
-    @property
-    def inputs(self) -> list[Any]:
-        """Parameters, then shared variables, as variables."""
-        return [wrap(v) for v in self.func.inputs()]
-
-    @property
-    def outputs(self) -> list[Any]:
-        """Results, then updates, as variables."""
-        return [wrap(v) for v in self.func.roots()]
-
-    def toposort(self) -> list[Any]:
-        """The ops in the order of execution."""
-        return [Apply(op) for op in self.func.ops if op.name != "const"]
-
-    @property
-    def apply_nodes(self) -> set[Any]:
-        """The ops."""
-        return set(self.toposort())
-
-
-class Maker:
-    """`f.maker`: how a function was made."""
-
-    def __init__(self, function: Function) -> None:
-        self._function = function
-        self.mode = function.mode
-
-    @property
-    def fgraph(self) -> FunctionGraph:
-        """The graph."""
-        return FunctionGraph(self._function.func)
-
-    @property
-    def inputs(self) -> list[In]:
-        """The inputs."""
-        return list(self._function.inputs)
 
 
 class Function:
@@ -98,10 +55,11 @@ class Function:
         self.mode = mode
         self._shared = list(traced.shared)
         self.trust_input = False
-        self.profile = None
+        self.profile = mode.profile
         self._types: list[TensorType] = [type_of_value(i.variable.value_) for i in inputs]
+        self._maker: Maker | None = None
         self._quick: Quick | None = None
-        if isinstance(executable, Specialising):
+        if isinstance(executable, Specialising) and self.profile is None:
             self._quick = quick_call(self._types, executable.containers, executable.fast)
 
     # ------------------------------------------------------------ calling
@@ -116,15 +74,26 @@ class Function:
                 self._explain(error, args)
                 raise
         if results is None:
+            begin = time.perf_counter_ns()
             arguments = self._arguments(args, kwargs)
             try:
-                results = self._executable(*arguments)
+                results = self._run(begin, arguments)
             except Exception as error:
                 self._explain(error, arguments)
                 raise
         if self._single:
             return results[0]
         return results if self._keys is None else dict(zip(self._keys, results, strict=True))
+
+    def _run(self, begin: int, arguments: tuple[Any, ...]) -> list[Any]:
+        profile = self.profile
+        if profile is None:
+            return self._executable(*arguments)
+        start, before = time.perf_counter_ns(), profile.compile_ns
+        results = self._executable(*arguments)
+        end = time.perf_counter_ns()
+        profile.saw_call(begin, end - start, end, profile.compile_ns - before)
+        return results
 
     def _explain(self, error: Exception, arguments: Sequence[Any]) -> None:
         from arignote.frontends.tensor.verbosity import explain
@@ -217,7 +186,18 @@ class Function:
     @property
     def maker(self) -> Maker:
         """How it was made, as Theano's users look at it: `f.maker.fgraph`."""
-        return Maker(self)
+        if self._maker is None:
+            self._maker = Maker(self)
+        return self._maker
+
+    def again(self, profile: Any) -> Function:
+        """The same function, of the same shared variables, with a profile."""
+        mode = self.mode.profiled(profile)
+        executable = compile_func(self.recorded, [s.container for s in self._shared], mode)
+        traced = Traced(self.recorded, self._shared, [])
+        return Function(
+            executable, traced, self.inputs, self._keys, self._single, self._downcast, self.name, self._title, mode
+        )
 
     def get_shared(self) -> list[SharedVariable]:
         """The shared variables that it reads or updates."""

@@ -21,6 +21,7 @@ changes any state; that call, and others like it, run code in which these sizes 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -170,6 +171,14 @@ class Specialising:
 
     def _find(self, key: Shapes, arrays: Sequence[Array], assuming: bool = True) -> Executable:
         """Code for calls of these shapes, which assumes the run-time sizes of this call, or none."""
+        begin = time.perf_counter_ns()
+        try:
+            return self._choose(key, arrays, assuming)
+        finally:
+            if self.mode.profile is not None:
+                self.mode.profile.compile_ns += time.perf_counter_ns() - begin
+
+    def _choose(self, key: Shapes, arrays: Sequence[Array], assuming: bool) -> Executable:
         sizes = self._sizes(key)
         for plan, assumed, executable in self.compiled:
             if plan.admits(sizes) and assumed == assuming:
@@ -238,4 +247,5 @@ def optimise(
 ) -> Func:
     """`func` under a plan, and with `extra` sizes assumed, after the mode's pipeline."""
     dims = dict(plan.dims) | dict(extra or {})
-    return specialized(mode.passes(), dims).run(func)
+    after = None if mode.profile is None else mode.profile.saw_pass
+    return specialized(mode.passes(), dims).run(func, after=after)

@@ -17,6 +17,7 @@ from arignote.frontends.tensor.graph import Variable
 from arignote.frontends.tensor.io import In, Out
 from arignote.frontends.tensor.loc import user_loc
 from arignote.frontends.tensor.modes import find_mode
+from arignote.frontends.tensor.profiling import find_profile
 from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.trace import build_func
 from arignote.frontends.tensor.variable import TensorConstant, TensorVariable
@@ -48,6 +49,8 @@ def function(
         no_default_updates: True, or the shared variables whose `default_update` is not wanted.
         allow_input_downcast: True converts arguments even where precision is lost; None converts
             only Python floats to `floatX`.
+        profile: True measures how long ops take, and prints tables at the end of the program, or when
+            `f.profile.summary()` is called; a `ProfileStats` adds to it; None asks `config.profile`.
         on_unused_input: "raise", "warn" or "ignore".
 
     Raises:
@@ -85,9 +88,12 @@ def function(
         if slots[i].value is None or policy != "ignore":
             _report_unused(i, slots[i], policy)
     containers = [s.container for s in traced.shared]
-    executable = compile_func(traced.func, containers, chosen)
     where = user_loc()
     title = name if name is not None else "" if where is None else str(where)
+    stats = find_profile(profile, title)
+    if stats is not None:
+        chosen = chosen.profiled(stats)
+    executable = compile_func(traced.func, containers, chosen)
     return Function(
         executable, traced, slots, keys, single, allow_input_downcast, name, title, chosen
     )

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from arignote.frontends.tensor.profiling import ProfileStats
     from arignote.passes.base import Pipeline
 
 #: name -> (pipeline of `arignote.passes.pipelines`, LLVM's level; None: the reference interpreter)
@@ -72,11 +73,13 @@ class Mode:
     Attributes:
         name: one of `MODES`.
         included, excluded: passes that were asked for, or left out, besides what the name says.
+        profile: where times go, if the function is profiled.
     """
 
     name: str = "FAST_RUN"
     included: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
+    profile: ProfileStats | None = field(default=None, compare=False, repr=False)
 
     def __init__(self, linker: Any = None, optimizer: Any = "default", name: str | None = None):
         if name is None:
@@ -87,6 +90,7 @@ class Mode:
         object.__setattr__(self, "name", check_mode_name(name))
         object.__setattr__(self, "included", frozenset())
         object.__setattr__(self, "excluded", frozenset())
+        object.__setattr__(self, "profile", None)
 
     @property
     def reference(self) -> bool:
@@ -132,6 +136,12 @@ class Mode:
         """The same mode without some passes, by their names or Theano's tags."""
         names = {p for tag in tags for p in passes_of(tag)}
         return self._changed(self.included - names, self.excluded | names)
+
+    def profiled(self, profile: ProfileStats) -> Mode:
+        """The same mode, with its times kept."""
+        out = self._changed(self.included, self.excluded)
+        object.__setattr__(out, "profile", profile)
+        return out
 
     def requiring(self, *tags: str) -> Mode:
         """As `including`."""

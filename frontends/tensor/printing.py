@@ -1,16 +1,20 @@
-"""`pp` and `debugprint`: expressions as text."""
+"""Theano's `printing`: `pp` writes formulas, `Print` prints while a function runs; `debugprint` (trees), `pydotprint`
+(pictures) and the descriptions of variables have files of their own."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from arignote.frontends.tensor.callable import Function, FunctionGraph
+from arignote.frontends.tensor.callable import Function
 from arignote.frontends.tensor.convert import as_tensor_variable, type_text
+from arignote.frontends.tensor.descriptors import min_informative_str as min_informative_str
+from arignote.frontends.tensor.descriptors import var_descriptor as var_descriptor
 from arignote.frontends.tensor.graph import Variable, constant_of, emit, wrap
 from arignote.frontends.tensor.names import dimshuffle_pattern, op_label, scalar_name
-from arignote.ir.core import Func, Op, Value
+from arignote.frontends.tensor.pictures import pydotprint as pydotprint
+from arignote.frontends.tensor.trees import debugprint as debugprint
+from arignote.ir.core import Op, Value
 from arignote.ir.effects import Printed, register
 from arignote.ir.opdef import OPS
 from arignote.ir.types import DTYPES
@@ -90,118 +94,7 @@ def _formula(op: Op, args: list[str]) -> str:
     return f"{op_label(op)}({', '.join(args)})"
 
 
-# ---------------------------------------------------------------- debugprint
-def _ids() -> Iterator[str]:
-    """A, B, ..., Z, AA, AB, ..."""
-    n = 0
-    while True:
-        text, k = "", n
-        while True:
-            text = chr(ord("A") + k % 26) + text
-            k = k // 26 - 1
-            if k < 0:
-                break
-        yield text
-        n += 1
-
-
-class _Tree:
-    def __init__(self, order: dict[Op, int], print_type: bool, depth: int, stop: bool) -> None:
-        self.order = order
-        self.print_type = print_type
-        self.depth = depth
-        self.stop_on_name = stop
-        self.ids: dict[Value, str] = {}
-        self.names = _ids()
-        self.done: set[Op] = set()
-        self.lines: list[str] = []
-
-    def identity(self, value: Value) -> str:
-        if value not in self.ids:
-            self.ids[value] = next(self.names)
-        return self.ids[value]
-
-    def root(self, value: Value) -> None:
-        stack: list[tuple[Value, str, str]] = [(value, "", "")]
-        while stack:
-            v, lead, rest = stack.pop()
-            self.lines.append(lead + self.line(v))
-            op = v.owner
-            if op is None or op.name == "const" or (self.stop_on_name and v.name):
-                continue
-            if op in self.done:
-                if op.operands:
-                    self.lines.append(rest + " |...")
-                continue
-            if 0 <= self.depth <= len(rest) // 2 + 1:
-                continue
-            self.done.add(op)
-            last = len(op.operands) - 1
-            stack += [
-                (o, rest + " |", rest + ("  " if i == last else " |"))
-                for i, o in reversed(list(enumerate(op.operands)))
-            ]
-
-    def line(self, v: Value) -> str:
-        kind = f" <{type_text(v)}>" if self.print_type else ""
-        if v.owner is None or constant_of(v) is not None:
-            text = _leaf_text(v) if v.name or constant_of(v) is not None else f"<{type_text(v)}>"
-            return f"{text}{kind} [id {self.identity(v)}]"
-        several = f".{v.index}" if len(v.owner.results) > 1 else ""
-        name = f" '{v.name}'" if v.name else " ''"
-        number = f"   {self.order[v.owner]}" if v.owner in self.order else ""
-        return f"{op_label(v.owner)}{several}{kind} [id {self.identity(v)}]{name}{number}"
-
-
-def debugprint(
-    obj: Any,
-    depth: int = -1,
-    print_type: bool = False,
-    file: TextIO | str | None = None,
-    ids: str = "CHAR",
-    stop_on_name: bool = False,
-) -> str | TextIO:
-    """Print expressions as trees: `Elemwise{add,no_inplace} [id A] ''`.
-
-    Args:
-        obj: a variable, a function (its optimised graph, ops numbered in order of execution), or a
-            list of them.
-        depth: levels to print; -1 for all.
-        print_type: print the types.
-        file: where to; None for standard output, "str" to return the text.
-        ids: "CHAR" is the only style.
-        stop_on_name: do not descend into what has a name.
-
-    Returns:
-        The text if `file` is "str", else the file.
-    """
-    if ids != "CHAR":
-        raise ValueError(f"debugprint: ids={ids!r} is not supported; use 'CHAR'")
-    items = obj if isinstance(obj, (list, tuple)) else [obj]
-    shown: list[tuple[Value, str | None]] = []
-    order: dict[Op, int] = {}
-    for item in items:
-        if isinstance(item, (Function, FunctionGraph, Func)):
-            func = item if isinstance(item, Func) else item.func
-            order.update({op: i for i, op in enumerate(o for o in func.ops if o.name != "const")})
-            shown += [(v, None) for v in func.results]
-            shown += [(s.update, s.name) for s in func.states if s.update is not None]
-        elif isinstance(item, Variable):
-            shown.append((item.value_, None))
-        else:
-            raise TypeError(f"debugprint takes variables and functions, not {item!r}")
-    tree = _Tree(order, print_type, depth, stop_on_name)
-    for value, target in shown:
-        if target is not None:
-            tree.lines.append(f"update of {target}:")
-        tree.root(value)
-    text = "\n".join(tree.lines) + "\n"
-    if file == "str":
-        return text
-    out: Any = sys.stdout if file is None else file
-    out.write(text)
-    return out  # type: ignore[no-any-return]
-
+pprint = pp
 
 # ---------------------------------------------------------------- Print
 class Print:

@@ -74,4 +74,8 @@ def _shown(funcs: list[Func], form: str, cost: bool) -> str:
         return json.dumps(data, indent=1)
     if form == "dot":
         return "\n".join(map(to_dot, funcs))
+    if form == "svg":
+        from arignote.frontends.explore.picture import svg
+
+        return svg(funcs, cost)
     raise click.UsageError(f"--format {form} is not there yet")
