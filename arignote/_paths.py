@@ -18,7 +18,7 @@ _T = "frontends.tensor"
 PATHS: dict[str, tuple[str, ...]] = {
     "compile": (f"{_T}.modes", f"{_T}.compat", _T, ""),
     "compile.builders": (f"{_T}.builders",),
-    "compile.debugmode": (f"{_T}.modes",),
+    "compile.debugmode": (f"{_T}.modes", f"{_T}.debugmode"),
     "compile.function": (_T,),
     "compile.function_module": (_T,),
     "compile.io": (_T,),
@@ -27,6 +27,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "compile.nanguardmode": (f"{_T}.modes",),
     "compile.ops": (),
     "compile.pfunc": (_T,),
+    "compile.profiling": (f"{_T}.profiling",),
     "compile.sharedvalue": (_T,),
     "configdefaults": (f"{_T}.settings",),
     "configparser": (f"{_T}.configparser",),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from arignote.ir.bound import bound_symbols
-from arignote.ir.core import Func, Op, Value
+from arignote.ir.core import Func, Op, Value, every_op
 from arignote.ir.diag import AssertionFailed, Diagnostic, IRError, LinAlgError, Loc
 from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars, late_results
@@ -70,14 +70,6 @@ def executed(ops: Iterable[Op]) -> Iterator[Op]:
                 yield from executed(region.ops)
 
 
-def every_op(ops: Iterable[Op]) -> Iterator[Op]:
-    """`ops` and those in their regions."""
-    for op in ops:
-        yield op
-        for region in op.regions:
-            yield from every_op(region.ops)
-
-
 @dataclass(frozen=True)
 class Abi:
     """Types of everything that crosses the boundary, and the tables that give meaning to status codes.
@@ -96,6 +88,7 @@ class Abi:
     fresh: tuple[str, ...] = field(default=())
     fallible: tuple[Op, ...] = field(default=())
     late: tuple[int, ...] = field(default=())
+    prints: tuple[Op, ...] = field(default=())
 
     @property
     def status_words(self) -> int:
@@ -174,4 +167,5 @@ def abi_of(func: Func) -> Abi:
         tuple(dict.fromkeys(fresh)),
         tuple(op for op in every_op(func.ops) if has_trait(op.name, "fallible")),
         late_results(func),
+        tuple(op for op in every_op(func.ops) if op.name == "print"),
     )

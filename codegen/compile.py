@@ -13,8 +13,9 @@ from arignote.codegen import cache
 from arignote.codegen.abi import abi_of
 from arignote.codegen.executable import Container, Executable
 from arignote.codegen.loader import VERSIONS, EnvironmentProblem, check_versions, ffi, load_object
+from arignote.codegen.profile import Timer
 from arignote.codegen.target import Target
-from arignote.ir.canonical import structural_hash
+from arignote.ir.canonical import canonical_order, structural_hash
 from arignote.ir.core import Func
 
 
@@ -37,7 +38,10 @@ class Compiled:
 def cache_key(func: Func, target: Target) -> str:
     """The identity of compiled code: the planned function without its names, the target, the versions."""
     versions = ",".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
-    text = f"{generator()}\n{versions}\n{target.key()}\n{structural_hash(func)}"
+    # Constants, checks, prints and clocks are numbered in the order of the listing, which the structure leaves open.
+    order = {op: i for i, op in enumerate(canonical_order(func, func.ops, func.roots()))}
+    listing = ",".join(str(order[op]) for op in func.ops)
+    text = f"{generator()}\n{versions}\n{target.key()}\n{structural_hash(func)}\n{listing}"
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -65,4 +69,5 @@ def compile_func(func: Func, target: Target, containers: Mapping[str, Container]
         )
     check_versions()
     data, cached = cache.fetch(cache_key(func, target), lambda: build_object(func, target))
-    return Compiled(Executable(load_object(data), abi_of(func), containers), cached)
+    timer = Timer(func) if target.profile else None
+    return Compiled(Executable(load_object(data), abi_of(func), containers, timer), cached)

@@ -12,6 +12,9 @@ from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi
 from arignote.codegen.loader import ffi
 from arignote.codegen.memory import aligned_empty, aligned_zeros
+from arignote.codegen.printing import Printer
+from arignote.codegen.profile import Timer
+from arignote.ir.core import Op
 from arignote.ir.diag import IRError
 from arignote.ir.types import Dim, DimLike, subs_dim
 
@@ -42,7 +45,9 @@ class Executable:
     The compiled code checks dtype, shape, strides and alignment again and refuses what it cannot take.
     """
 
-    def __init__(self, main: Callable[..., int], abi: Abi, containers: Mapping[str, Container]) -> None:
+    def __init__(
+        self, main: Callable[..., int], abi: Abi, containers: Mapping[str, Container], timer: Timer | None = None
+    ) -> None:
         self._wrap = ffi().from_dlpack
         self._main = main
         self.abi = abi
@@ -56,6 +61,10 @@ class Executable:
             self._constants.append(self._wrap(array))
         self._status_array = aligned_zeros(abi.status_words, np.int64)
         self._status = self._wrap(self._status_array)
+        if abi.prints:
+            self._printer = Printer(abi.prints, self._status_array.ctypes.data)
+        self.timer = timer
+        self._clock = () if timer is None else (self._wrap(timer.words),)
         self._tail: tuple[Any, ...] = ()  # what follows the results in every call
         self._grow(max(abi.arena, 1))
         self._makers: list[tuple[tuple[int, ...], np.dtype[Any]]] | None = None
@@ -73,7 +82,7 @@ class Executable:
         self._join()
 
     def _join(self) -> None:
-        self._tail = (*self._state, *self._constants, self._arena, self._status)
+        self._tail = (*self._state, *self._constants, self._arena, self._status, *self._clock)
 
     def __call__(self, *args: Any) -> list[np.ndarray[Any, Any]]:
         """Run. Returns one array per result; shared variables have their new values afterwards.
@@ -142,15 +151,23 @@ class Executable:
         elif code == codes.RESULT_SHAPE:
             self._guess = dict(zip(self.abi.fresh, words[1:], strict=False))
         elif code == codes.BAD_INDEX:
-            raise IndexError(self.abi.checks[words[1]].message(words[2], words[3]))
+            check = self.abi.checks[words[1]]
+            raise _at(IndexError(check.message(words[2], words[3])), check.op)
         elif code == codes.GUARD_FAILED:
             raise GuardFailed(self.abi.guards[words[1]].attrs["value"], words[2])
         elif code == codes.REFUSED:
-            raise codes.refusal(self.abi.fallible[words[1]], words[2])
+            op = self.abi.fallible[words[1]]
+            raise _at(codes.refusal(op, words[2]), op)
         elif code == codes.NOT_CONTIGUOUS:
             raise ValueError(f"tensor {words[1]} of the call is not C-contiguous")
         else:
             raise RuntimeError(f"compiled code returned the unknown status {code}")
+
+
+def _at(error: Exception, op: Op) -> Exception:
+    """`error` with the op as an attribute, for whoever explains it."""
+    error.op = op  # type: ignore[attr-defined]
+    return error
 
 
 def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -16,6 +16,7 @@ from tvm import tirx
 
 from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi, Check, abi_of, executed, index_checks
+from arignote.codegen.clock import Clock
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -76,6 +77,7 @@ class HostEmitter(Emitter):
         self.used = _used_values(func)
         self.slot_offsets: dict[int, Any] = {}
         self.end: Any = i64(self.abi.arena)
+        self.print_ids = {op: n for n, op in enumerate(self.abi.prints)}
         self.status: Buffer | None = None
         self.strides: list[tuple[tuple[Any, ...], list[Any]]] = []
 
@@ -138,6 +140,7 @@ class HostEmitter(Emitter):
         arena = tirx.decl_buffer((self.capacity,), "int8", name="arena", data_alignment=ALIGN)
         status = tirx.decl_buffer((self.abi.status_words,), "int64", name="status", data_alignment=8)
         self.args += [arena, status]
+        self.clock = Clock(self) if self.target.profile else None
         self.arena = arena
         self.status = Buffer("status_words", "i64", i64(self.abi.status_words))
         self.add(tirx.DeclBuffer(self.status.var, data=status.data))
@@ -145,7 +148,11 @@ class HostEmitter(Emitter):
         missing = [s for d in self._symbols() for s in [d] if s not in bound and s not in self.abi.fresh]
         if missing:
             raise UnsupportedError(f"dimension {missing[0]} of @{f.name} is not the size of any argument")
+        if self.clock is not None:
+            self.clock.start()
         self._prologue()
+        if self.clock is not None:
+            self.clock.stamp(None)
         self.block([op for op in f.ops if not op.results or not all(r in self.early for r in op.results)])
         self._late_results()
         self.add(tirx.Return(tirx.const(codes.OK, "int32")))
@@ -378,6 +385,11 @@ class HostEmitter(Emitter):
             self._check_indices(op, check)
         if any(isinstance(r.type.size, int) and r.type.size == 0 for r in op.results) and len(op.results) == 1:
             return
+        self._code(op)
+        if self.clock is not None:
+            self.clock.stamp(op)
+
+    def _code(self, op: Op) -> None:
         if op.name == "fused":
             self._kernel(op)
         elif op.name == "scan":

@@ -27,9 +27,10 @@ from arignote.codegen.emit import (
 )
 from arignote.codegen.iterate import iterate_elements
 from arignote.codegen.microkernels import Product
+from arignote.codegen.printing import CALLBACK
 from arignote.codegen.scalar import K
 from arignote.codegen.sorting import sort_rows
-from arignote.ir.core import Op, Value
+from arignote.ir.core import Op, Value, every_op
 from arignote.ir.types import DTYPES
 
 if TYPE_CHECKING:
@@ -314,8 +315,25 @@ def range_check(host: HostEmitter, index: Value, size: Any, number: int) -> None
     host.when(tirx.NE(host.status.load(ZERO), ZERO), fail)
 
 
+def _print(host: HostEmitter, op: Op) -> None:
+    """Call back into Python with the address and the shape; the result is a copy, where anything uses it."""
+    (x,) = op.operands
+    assert host.status is not None
+    if x in host.scalars:
+        cell = host.local("cell", x.dtype, 1)
+        host.add(cell.store(ZERO, host.scalars[x]))
+        source = Pointer(cell, ZERO, "")
+    else:
+        source = host.pointer(x)
+    shape = [host.dim(d) for d in x.shape]
+    args = [host.status.var.data, i64(host.print_ids[op]), source.address(), *shape]
+    host.add(tirx.Evaluate(tirx.call_packed(CALLBACK, *args)))
+    if any(op.result in o.operands for o in every_op(host.func.ops)) or op.result in host.func.roots():
+        copy_memory(host, host.pointer(op.result), source, x)
+
+
 LIBRARY: dict[str, Callable[[Any, Op], None]] = {
     "dot": _gemm, "gemm": _gemm, "batched_dot": _batched_dot, "scatter": _scatter,
     "argsort": sort_rows, "sort": sort_rows, "cumsum": cumulate, "cumprod": cumulate, "recurrence": cumulate,
-    "iterate": iterate_elements,
+    "iterate": iterate_elements, "print": _print,
 }  # fmt: skip

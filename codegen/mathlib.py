@@ -267,7 +267,7 @@ def _float_mod(a: Expr, b: Expr, dtype: str) -> Expr:
 
         return let(absolute(u, dtype), dtype, lambda x: let(
             absolute(v, dtype), dtype, lambda size: let(
-                x / size, dtype, lambda q: quotient(x, size, q))))  # fmt: skip
+                tirx.Div(x, size), dtype, lambda q: quotient(x, size, q))))  # fmt: skip
 
     def signed(v: Expr, w: Expr) -> Expr:
         differ = tirx.Or(tirx.And(w < zero, v > zero), tirx.And(w > zero, v < zero))

@@ -57,6 +57,7 @@ class Target:
         vector_bytes: width of a vector register in bytes.
         arch: CUDA architecture, such as `sm_80`.
         opt_level: of LLVM, 0 (quick to compile) or 3.
+        profile: whether the host function measures how long every op takes (`profile.py`).
     """
 
     kind: str = "cpu"
@@ -64,6 +65,7 @@ class Target:
     vector_bytes: int = 32
     arch: str = "sm_80"
     opt_level: int = 3
+    profile: bool = False
 
     def lanes(self, dtype_bytes: int) -> int:
         """Elements of a vector; 1 on devices whose threads are scalar."""
@@ -72,7 +74,8 @@ class Target:
     def key(self) -> str:
         """Identity for caches: targets with the same key run the same code."""
         machine = _cpu_identity()
-        return f"{self.kind}-t{self.threads}-v{self.vector_bytes}-O{self.opt_level}-{self.arch}-{machine}"
+        profile = "-profile" if self.profile else ""
+        return f"{self.kind}-t{self.threads}-v{self.vector_bytes}-O{self.opt_level}-{self.arch}{profile}-{machine}"
 
 
 def cpu_target(opt_level: int = 3) -> Target:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from arignote.ir.diag import Diagnostic as Diagnostic
     from arignote.ir.diag import IRError as IRError
     from arignote.ir.diag import Loc as Loc
+    from arignote.ir.graph import to_dict as to_dict
+    from arignote.ir.graph import to_dot as to_dot
+    from arignote.ir.graph import to_networkx as to_networkx
     from arignote.ir.interp import evaluate as evaluate
     from arignote.ir.interp import run as run
     from arignote.ir.lexer import ParseError as ParseError
@@ -61,6 +64,9 @@ _HOMES = {
     "print_module": "text",
     "run": "interp",
     "structural_hash": "canonical",
+    "to_dict": "graph",
+    "to_dot": "graph",
+    "to_networkx": "graph",
 }
 
 __all__ = [
@@ -87,6 +93,9 @@ __all__ = [
     "print_module",
     "run",
     "structural_hash",
+    "to_dict",
+    "to_dot",
+    "to_networkx",
 ]
 
 

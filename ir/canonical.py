@@ -18,6 +18,7 @@ import numpy as np
 from arignote.ir.bound import bound_symbols
 from arignote.ir.core import Attr, Func, Module, Op, Region, State, Value
 from arignote.ir.diag import IRError
+from arignote.ir.opdef import is_ordered
 from arignote.ir.symbols import attr_dims, subs_attr
 from arignote.ir.text import array_text, attr_text, func_lines, print_module
 from arignote.ir.types import Dim, DimLike, TensorType
@@ -51,6 +52,11 @@ def canonical_text(func: Func) -> str:
     return print_module(canonical(func))
 
 
+def canonical_order(func: Func, ops: Sequence[Op], roots: Iterable[Value]) -> list[Op]:
+    """The ops of a function, or of a region of it, in canonical order; `roots` are its results, or what it yields."""
+    return _Walk(func).order(ops, roots, {})
+
+
 def structural_hash(program: Func | Module) -> str:
     """SHA-256 (hex) of the structure, the same in every process. Modules' function names count."""
     total = hashlib.sha256()
@@ -60,7 +66,7 @@ def structural_hash(program: Func | Module) -> str:
     else:
         form = canonical(program)
         form.name = "f"
-        for line in func_lines(form, array=_digest_text):
+        for line in func_lines(form, array=digest_text):
             total.update(line.encode() + b"\n")
     return total.hexdigest()
 
@@ -120,7 +126,7 @@ def _hash_ops(
         text = _hash(
             op.name,
             *(
-                f"{k}={attr_text(_plain(op.attrs[k], local), _digest_text)}"
+                f"{k}={attr_text(_plain(op.attrs[k], local), digest_text)}"
                 for k in sorted(op.attrs)
             ),
             *(values.get(v, "undefined") for v in op.operands),
@@ -146,7 +152,7 @@ def _hash(*parts: object) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
-def _digest_text(array: np.ndarray) -> str:
+def digest_text(array: np.ndarray) -> str:
     """An array in hashed text: large ones by a digest of their bytes."""
     if array.size <= 16:
         return array_text(array)
@@ -265,6 +271,9 @@ class _Walk:
         for value in roots:
             if value.owner is not None and value.owner in listed:
                 visit(value.owner)
+        for op in ops:  # what the world sees has an order
+            if is_ordered(op):
+                visit(op)
         if len(done) < len(ops):
             dead = [op for op in ops if op not in done]
             used = {v.owner for op in dead for v in op.operands}

@@ -195,6 +195,14 @@ def toposort(roots: Iterable[Value], stop: Iterable[Value] = ()) -> list[Op]:
     return order
 
 
+def every_op(ops: Iterable[Op]) -> Iterator[Op]:
+    """`ops` and those in their regions, outer ones first."""
+    for op in ops:
+        yield op
+        for region in op.regions:
+            yield from every_op(region.ops)
+
+
 def uses(ops: Iterable[Op]) -> dict[Value, list[Op]]:
     """Value -> the ops that take it as an operand, in order, an op once per use."""
     out: dict[Value, list[Op]] = {}

@@ -24,6 +24,10 @@ from arignote.ir.types import FROM_NUMPY, TensorType, subs_dim
 Array = np.ndarray[Any, Any]
 #: Called after each op with its results; ops in regions too, once per run of the region.
 Watch = Callable[[Op, tuple[Array, ...]], None]
+#: Called with each op and its operands before it runs.
+Before = Callable[[Op, Sequence[Array]], None]
+#: Called with each op, its operands and its results; what it returns takes the place of the results.
+Replace = Callable[[Op, Sequence[Array], tuple[Array, ...]], tuple[Array, ...]]
 
 
 class InputError(IRError, TypeError, ValueError):
@@ -31,7 +35,13 @@ class InputError(IRError, TypeError, ValueError):
 
 
 class EvaluationError(IRError):
-    """An op that could not be evaluated, or whose result does not fit its type."""
+    """An op that could not be evaluated, or whose result does not fit its type.
+
+    Attributes:
+        op: the op, where it is known.
+    """
+
+    op: Op | None = None
 
 
 class EvaluationValueError(EvaluationError, ValueError):
@@ -73,8 +83,15 @@ def run(
     inputs: Sequence[object],
     states: Mapping[str, object] | None = None,
     watch: Watch | None = None,
+    replace: Replace | None = None,
+    before: Before | None = None,
 ) -> tuple[list[Array], dict[str, Array]]:
     """Run a function: its results, and the states after it (updated or not).
+
+    Args:
+        watch: told of each op and its results, before the ops that use them run.
+        replace: may put other arrays in the place of results, such as views of one memory.
+        before: told of each op and its operands, before it runs.
 
     Raises:
         InputError: an input or state is missing or does not fit its type.
@@ -93,7 +110,7 @@ def run(
             raise InputError(f"@{func.name} needs the state @{state.name}")
         given.append((state.value, states[state.name]))
     env = {v: _as_input(x, v.type, names[v]) for v, x in given}
-    machine = _Machine(watch)
+    machine = _Machine(watch, replace, before)
     symbols = Symbols()
     conflict = symbols.bind((names[v], v.shape, env[v].shape) for v, _ in given)
     if conflict is not None:
@@ -158,8 +175,12 @@ def _look_up(env: Mapping[Value, Array], value: Value) -> Array:
 
 
 class _Machine:
-    def __init__(self, watch: Watch | None) -> None:
+    def __init__(
+        self, watch: Watch | None, replace: Replace | None = None, before: Before | None = None
+    ) -> None:
         self.watch = watch
+        self.replace = replace
+        self.before = before
 
     def block(
         self,
@@ -176,7 +197,11 @@ class _Machine:
         kept = set(keep)
         for op in ops:
             arrays = [_look_up(env, v) for v in op.operands]
+            if self.before is not None:
+                self.before(op, arrays)
             results = self.op(op, arrays, symbols)
+            if self.replace is not None:
+                results = self.replace(op, arrays, results)
             env.update(zip(op.results, results, strict=True))
             if self.watch is not None:
                 self.watch(op, results)
@@ -203,22 +228,22 @@ class _Machine:
                 (ours for theirs, ours in _CLASSES if isinstance(e, theirs)), EvaluationError
             )
             message = e.diagnostic.message if isinstance(e, IRError) else str(e)
-            raise kind(_finding(op, arrays, message)) from e
+            raise _failed(kind, op, arrays, message) from e
         results = tuple(np.asarray(x) for x in (out if isinstance(out, tuple) else (out,)))
         if len(results) != len(op.results):
             message = f"gave {len(results)} results, not {len(op.results)}"
-            raise EvaluationError(_finding(op, arrays, message))
+            raise _failed(EvaluationError, op, arrays, message)
         for value, x in zip(op.results, results, strict=True):
             if x.dtype != value.type.numpy_dtype or x.ndim != value.ndim:
                 got = FROM_NUMPY.get(x.dtype.name, x.dtype.name)
                 message = f"gave {got}{list(x.shape)}, its type is {value.type}"
-                raise EvaluationError(_finding(op, arrays, message))
+                raise _failed(EvaluationError, op, arrays, message)
         conflict = symbols.bind(
             (f"the result of {op.name}", v.shape, x.shape)
             for v, x in zip(op.results, results, strict=True)
         )
         if conflict is not None:
-            raise EvaluationValueError(_finding(op, arrays, conflict))
+            raise _failed(EvaluationValueError, op, arrays, conflict)
         return results
 
     def check_broadcast(self, op: Op, arrays: list[Array]) -> None:
@@ -232,7 +257,7 @@ class _Machine:
             if len(sizes) > 1:
                 listed = " and ".join(map(str, sorted(sizes)))
                 message = f"axis -{axis} is {listed}; only a dimension 1 of a type stretches"
-                raise EvaluationValueError(_finding(op, arrays, message))
+                raise _failed(EvaluationValueError, op, arrays, message)
 
     def region(
         self, op: Op, region: Region, xs: Sequence[Array], symbols: Symbols
@@ -241,12 +266,12 @@ class _Machine:
         names = Names(region)
         if len(xs) != len(region.params):
             message = f"its region takes {len(region.params)} values, got {len(xs)}"
-            raise EvaluationError(_finding(op, list(xs), message))
+            raise _failed(EvaluationError, op, xs, message)
         env = {v: _as_input(x, v.type, names[v]) for v, x in zip(region.params, xs, strict=True)}
         inner = symbols.copy()
         conflict = inner.bind((names[v], v.shape, x.shape) for v, x in env.items())
         if conflict is not None:
-            raise EvaluationValueError(_finding(op, list(xs), f"region: {conflict}"))
+            raise _failed(EvaluationValueError, op, xs, f"region: {conflict}")
         self.block(region.ops, env, region.yields, inner)
         return tuple(_look_up(env, v) for v in region.yields)
 
@@ -265,6 +290,12 @@ class _Regions:
         """The shape of a type; dimensions that only a run of a region would determine are 0."""
         sizes = (subs_dim(d, self.symbols.values) for d in type.shape)
         return tuple(d if isinstance(d, int) else 0 for d in sizes)
+
+
+def _failed(kind: type[EvaluationError], op: Op, arrays: Sequence[Array], message: str) -> EvaluationError:
+    error = kind(_finding(op, arrays, message))
+    error.op = op
+    return error
 
 
 def _finding(op: Op, arrays: Sequence[Array], message: str) -> Diagnostic:

@@ -22,6 +22,8 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+#: The comment `// model.py:31`, which `print_module(..., locs=True)` writes behind an op.
+_LOCATED = re.compile(r"//[ ]([^\"\n]+?):([0-9]{1,9})(?:[ ]{2}//[^\"\n]*)?[ ]*\Z")
 #: How deep tuples and regions may nest: far below Python's stack.
 MAX_DEPTH = 60
 _EXCERPT = 160
@@ -65,8 +67,11 @@ class Reader:
                 break
 
     def fail(self, message: str, token: Token | None = None, notes: Iterable[str] = ()) -> NoReturn:
-        """Raise a ParseError at `token`, or the current one."""
-        start = (token or self.tokens[self.at]).start
+        """Raise a ParseError at `token`, or the current one; at the end of the input, behind the last one."""
+        token = token or self.tokens[self.at]
+        start = token.start
+        if token.kind == "end" and len(self.tokens) > 1:
+            start = self.tokens[-2].start + len(self.tokens[-2].text)
         line = self.line_of(start)
         begin = self.newlines[line - 2] + 1 if line > 1 else 0
         end = self.newlines[line - 1] if line <= len(self.newlines) else len(self.text)
@@ -136,8 +141,11 @@ class Reader:
         return bisect.bisect_left(self.newlines, start) + 1
 
     def loc(self, token: Token) -> Loc:
-        """The place of a token, as the location of what it defines."""
-        return Loc(self.file, self.line_of(token.start))
+        """The location of what a token begins to define: its line, or the one that a comment there names."""
+        line = self.line_of(token.start)
+        end = self.newlines[line - 1] if line <= len(self.newlines) else len(self.text)
+        named = _LOCATED.search(self.text, token.start, end)
+        return Loc(named[1], int(named[2])) if named else Loc(self.file, line)
 
     def nested(self, what: str, parse: Callable[[], T]) -> T:
         """Run `parse` one level deeper."""

@@ -27,6 +27,7 @@ from typing import Any
 #: region        has regions: blocks of ops that run one after the other
 #: kernel        with region: its region is the code of one kernel, and no block
 #: effect        kept although nothing uses its result
+#: ordered       with effect: the world sees it, so none is dropped, doubled, or exchanged with another
 #: commutative, associative, idempotent   algebra of binary elementwise ops
 #: nan           may make a NaN or infinity out of finite operands
 #: marker        gives its operands; `vjp` is what the program says, no derivative
@@ -34,11 +35,11 @@ from typing import Any
 TRAITS = frozenset(
     (
         "elementwise", "index", "position", "reduction", "library", "host", "region", "kernel", "effect",
-        "commutative", "associative", "idempotent", "nan", "marker", "fallible",
+        "commutative", "associative", "idempotent", "nan", "marker", "fallible", "ordered",
     )
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
-OPTIONAL = ("fold", "scratch")
+OPTIONAL = ("fold", "scratch", "flops", "trips")
 #: Attributes that any op may carry and that change no value: where the plan puts the results in memory.
 ANNOTATIONS = ("mem",)
 
@@ -56,6 +57,8 @@ class OpDef:
     samples() -> list[(arrays, attrs)]                       inputs for every generic test, float64 where real
     fold(b, op) -> Value | None                              local algebra; may emit ops through the builder `b`
     scratch(*types, **attrs) -> tuple[TensorType, ...]       workspace that the routine of a library op needs as it runs
+    flops(*types, **attrs) -> DimLike                        arithmetic, where `cost.py` cannot tell it from the traits
+    trips(*types, **attrs) -> DimLike                        how often the regions run, where that is not once
     """
 
     name: str
@@ -68,6 +71,8 @@ class OpDef:
     samples: Callable[[], list[tuple[tuple[Any, ...], dict[str, Any]]]]
     fold: Callable[..., Any] | None = None
     scratch: Callable[..., Any] | None = None
+    flops: Callable[..., Any] | None = None
+    trips: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,8 @@ def defop(cls: type) -> OpDef:
         fields["samples"],
         fields.get("fold"),
         fields.get("scratch"),
+        fields.get("flops"),
+        fields.get("trips"),
     )
     OPS[name] = op
     return op
@@ -138,6 +145,11 @@ def opdef(name: str) -> OpDef:
 def has_trait(name: str, trait: str) -> bool:
     """Whether the op called `name` has `trait`."""
     return trait in OPS[name].traits
+
+
+def is_ordered(op: Any) -> bool:
+    """Whether an op, or one in its regions, has an effect that the world sees."""
+    return "ordered" in OPS[op.name].traits or any(is_ordered(o) for r in op.regions for o in r.ops)
 
 
 def semantic(attrs: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import re
 from collections.abc import Sequence
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry)
+from arignote.ir.bound import bound_symbols
 from arignote.ir.builder import describe, infer_types
 from arignote.ir.core import Attr, Func, Module, Op, Region, State, Value
 from arignote.ir.diag import IRError
@@ -273,6 +274,10 @@ class _Parser(Reader):
             self.loc(first),
             [t.text[1:] for t in results],
         )
+        try:
+            bound_symbols(op)
+        except (LookupError, TypeError, ValueError):
+            self.fail(f"{name.text}: its bound positions do not fit its operands", name)
         for token, value in zip(results, op.results, strict=True):
             self.define(scope, token, value)
         return op

@@ -109,6 +109,8 @@ class Line:
 
 
 ArrayText = Callable[[np.ndarray], str]
+#: What follows an op, as a comment; empty for nothing.
+Note = Callable[[Op], str]
 
 
 def float_text(value: float) -> str:
@@ -217,12 +219,19 @@ def end_line(word: str, values: Iterable[Value], names: Names) -> Line:
     return Line(f"{word}(").join((names[v] for v in values), "operand").add(")")
 
 
-def func_lines(func: Func, locs: bool = False, array: ArrayText = array_text) -> Iterator[str]:
-    """The lines of a function."""
+def located(op: Op) -> str:
+    """A note: the user's line, which the parser takes for the location again."""
+    return "" if op.loc is None else str(op.loc).replace("\n", " ")
+
+
+def func_lines(
+    func: Func, note: Note | None = None, array: ArrayText = array_text, head: str = ""
+) -> Iterator[str]:
+    """The lines of a function; `note` and `head` give comments on each op and on all."""
     names = Names(func)
-    yield func_line(func, names, array).text
+    yield func_line(func, names, array).text + (f"  // {head}" if head else "")
     for op in func.ops:
-        yield from _op_lines(op, names, "  ", locs, array)
+        yield from _op_lines(op, names, "  ", note, array)
     for state in func.states:
         if state.update is not None:
             yield "  " + update_line(state, names).text
@@ -230,15 +239,18 @@ def func_lines(func: Func, locs: bool = False, array: ArrayText = array_text) ->
     yield "}"
 
 
-def _op_lines(op: Op, names: Names, indent: str, locs: bool, array: ArrayText) -> Iterator[str]:
+def _op_lines(
+    op: Op, names: Names, indent: str, note: Note | None, array: ArrayText
+) -> Iterator[str]:
     line = indent + op_line(op, names, array).text
-    comment = "  // " + str(op.loc).replace("\n", " ") if locs and op.loc is not None else ""
+    text = "" if note is None else note(op)
+    comment = f"  // {text}" if text else ""
     for region in op.regions:
         inner = Names(region)
         yield line + " {" + comment
         yield f"{indent}  {region_line(region, inner).text}"
         for nested in region.ops:
-            yield from _op_lines(nested, inner, indent + "  ", locs, array)
+            yield from _op_lines(nested, inner, indent + "  ", note, array)
         yield f"{indent}  {end_line('yield', region.yields, inner).text}"
         line, comment = indent + "}", ""
     yield line + comment
@@ -247,4 +259,5 @@ def _op_lines(op: Op, names: Names, indent: str, locs: bool, array: ArrayText) -
 def print_module(program: Module | Func, locs: bool = False, array: ArrayText = array_text) -> str:
     """The text of a module or function; with `locs`, the user's line follows each op."""
     funcs = program.funcs if isinstance(program, Module) else [program]
-    return "\n".join("".join(line + "\n" for line in func_lines(f, locs, array)) for f in funcs)
+    note = located if locs else None
+    return "\n".join("".join(line + "\n" for line in func_lines(f, note, array)) for f in funcs)

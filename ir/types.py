@@ -170,6 +170,11 @@ def div_dim(numerator: DimLike, denominator: DimLike) -> DimLike | None:
     return Dim._make(out)
 
 
+def scale_dim(dim: DimLike, numerator: int, denominator: int) -> DimLike:
+    """`dim * numerator / denominator`, each coefficient rounded up: for counts of operations."""
+    return Dim._make({m: -(-c * numerator // denominator) for m, c in _terms(dim)})
+
+
 @dataclass(frozen=True, slots=True)
 class TensorType:
     """The type of a value: a dtype (IR name), a shape, and the device it is placed on, if any.

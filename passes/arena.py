@@ -8,9 +8,13 @@ ALIGN = 64
 
 
 class Arena:
-    """Places `arena+128` for sizes that are known, `slot.2` for others. `size` and `slots` are what there must be."""
+    """Places `arena+128` for sizes that are known, `slot.2` for others. `size` and `slots` are what there must be.
 
-    def __init__(self) -> None:
+    Without `share`, no place is given out twice.
+    """
+
+    def __init__(self, share: bool = True) -> None:
+        self.share = share
         self.size = 0
         self.slots: list[DimLike] = []  # sizes in bytes of the blocks of symbolic size
         self._free: list[tuple[int, int]] = []  # (offset, size) of free runs, sorted
@@ -56,7 +60,7 @@ class Arena:
     def release(self, place: str) -> None:
         """A value that holds `place` has died; memory that is not of the workspace stays as it is."""
         place = place.removeprefix("later/")
-        if place not in self._holders:
+        if place not in self._holders or not self.share:
             return
         self._holders[place] -= 1
         if self._holders[place]:

@@ -88,6 +88,12 @@ def list_passes() -> dict[str, str]:
     }
 
 
+def signature(cls: type[Pass]) -> str:
+    """How a pass is written, with its options and their defaults: `fuse{max=64}`."""
+    options = ",".join(f"{f.name}={_print_option(f.default)}" for f in fields(cls)) if is_dataclass(cls) else ""
+    return cls.name + (f"{{{options}}}" if options else "")
+
+
 def find_pass(name: str) -> type[Pass]:
     """The class of the pass called `name`; an error that lists near names otherwise."""
     if name not in _REGISTRY:

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from arignote.ir.core import Func, Op, Value
+from arignote.ir.core import Func, Op, Value, every_op
 from arignote.ir.diag import Diagnostic, IRError
-from arignote.ir.interp import run
+from arignote.ir.effects import Printed, redirected, silent
+from arignote.ir.interp import Watch, run
+from arignote.ir.match import Matching
+from arignote.ir.text import Names, op_line, short_array_text
 from arignote.ir.types import DTYPES
+from arignote.passes.aliasing import is_planned, run_planned
 from arignote.passes.base import Pass
-from arignote.passes.cse import attr_key
 
 Array = np.ndarray[Any, Any]
 
@@ -54,12 +57,6 @@ def difference(a: Array, b: Array, dtype: str, scale: float = 1.0) -> float | No
     return worst if worst > TOLERANCE[dtype] * scale else None
 
 
-def _instrumented(func: Func) -> tuple[Func, list[Value]]:
-    """`func` with every result of its ops added to its results."""
-    values = [v for op in func.ops for v in op.results]
-    return Func(func.name, func.params, func.states, func.ops, [*func.results, *values]), values
-
-
 @dataclass
 class NumericCheck:
     """Compares a function before and after a pass on given inputs; pass it to
@@ -77,7 +74,11 @@ class NumericCheck:
 
     def __call__(self, p: Pass, before: Func, after: Func) -> None:
         """Raises MiscompileError, naming the pass, the result and the op that differ first."""
-        old, new = self._run(before), self._run(after)
+        printed: tuple[list[Printed], list[Printed]] = [], []
+        with redirected(printed[0].append):
+            old = self._run(before)
+        with redirected(printed[1].append):
+            new = self._run(after)
         # A pass may add results (`grad`), never change or drop those there were.
         labels = [f"result {i}" for i in range(len(before.results))]
         pairs = list(zip(labels, old[0], new[0], strict=False))
@@ -90,6 +91,28 @@ class NumericCheck:
             worst = self.compare(x, y)
             if worst is not None:
                 raise MiscompileError(self._explain(p, before, after, label, worst))
+        self._check_printed(p, before, *printed)
+
+    def _check_printed(self, p: Pass, func: Func, old: list[Printed], new: list[Printed]) -> None:
+        """What is printed must be the same, in the same order."""
+        for i in range(max(len(old), len(new))):
+            x, y = (seq[i] if i < len(seq) else None for seq in (old, new))
+            if x is None or y is None or (x.message, x.show, x.hook) != (y.message, y.show, y.hook):
+                problem = f"{_name_of(x)} was printed, now {_name_of(y)} is"
+            elif self.compare(x.array, y.array) is not None:
+                problem = f"{_name_of(x)} is printed with another value"
+            else:
+                continue
+            messages = [seq.message for seq in (x, y) if seq is not None]
+            prints = (o for o in every_op(func.ops) if o.name == "print")
+            op = next((o for o in prints if o.attrs.get("message", "") in messages), None)
+            notes = (f"it is number {i + 1} of what is printed",)
+            line = None if op is None else op_line(op, Names(func), short_array_text)
+            loc = None if op is None else op.loc
+            excerpt, column = ("", 0) if line is None else (line.text, line.spans["name", 0])
+            raise MiscompileError(
+                Diagnostic(f"pass {p} changed what @{func.name} prints: {problem}", excerpt, column, loc, notes)
+            )
 
     def compare(self, x: Array, y: Array) -> float | None:
         """As `difference`, for arrays of the interpreter."""
@@ -99,9 +122,25 @@ class NumericCheck:
             y = np.where(~np.isfinite(x), x, y)
         return difference(x, y, name, self.scale)
 
-    def _run(self, func: Func) -> tuple[list[Array], dict[str, Array]]:
-        results, states = run(func, [np.array(x) for x in self.inputs], self._states(func))
-        return list(results), dict(states)
+    def _run(self, func: Func, watch: Watch | None = None) -> tuple[list[Array], dict[str, Array]]:
+        """Results and states; a planned function runs in the memory of its plan."""
+        inputs, states = [np.array(x) for x in self.inputs], self._states(func)
+        if is_planned(func):
+            return run_planned(func, inputs, states, watch)
+        results, after = run(func, inputs, states, watch)
+        return list(results), dict(after)
+
+    def _values(self, func: Func) -> dict[Op, tuple[Array, ...]]:
+        """What each op makes; of ops that run several times, the first time."""
+        found: dict[Op, tuple[Array, ...]] = {}
+
+        def keep(op: Op, results: tuple[Array, ...]) -> None:
+            if op not in found:
+                found[op] = tuple(np.array(x) for x in results)
+
+        with silent():
+            self._run(func, keep)
+        return found
 
     def _states(self, func: Func) -> dict[str, Array]:
         given = self.states or {}
@@ -110,6 +149,7 @@ class NumericCheck:
     def _explain(self, p: Pass, before: Func, after: Func, label: str, worst: float) -> Diagnostic:
         notes = [f"largest relative difference {worst:.3g}"]
         culprit = self._first_difference(before, after)
+        op: Op | None = None
         loc = None
         if culprit is not None:
             op, value, error = culprit
@@ -117,43 +157,76 @@ class NumericCheck:
                 f"the first value that differs is %{value.name or '_'}: {value.type}, "
                 f"made by {op.name} (largest relative difference {error:.3g})"
             )
+        else:
+            op = _made(before, label)
+            if op is not None:
+                notes.append(f"before, it was made by {op.name}: every value that both compute is the same")
+        excerpt, column = "", 0
+        if op is not None:
             loc = op.loc
+            line = op_line(op, Names(after if op in set(after.ops) else before), short_array_text)
+            excerpt, column = line.text, line.spans["name", 0]
         return Diagnostic(
-            f"pass {p} changed {label} of @{before.name}", loc=loc, notes=tuple(notes)
+            f"pass {p} changed {label} of @{before.name}", excerpt, column, loc, tuple(notes)
         )
 
     def _first_difference(self, before: Func, after: Func) -> tuple[Op, Value, float] | None:
-        """The first op after the pass whose value differs from the one of the same name, or else of
-        the same structure, before it."""
-        old, old_values = _instrumented(before)
-        new, new_values = _instrumented(after)
+        """The first op after the pass whose value differs from that of the op it was before.
+
+        Where that op reads what the pass has made anew, the new op is to blame.
+        """
         try:
-            computed = self._run(old)[0][len(before.results) :]
-            recomputed = self._run(new)[0][len(after.results) :]
+            old, new = self._values(before), self._values(after)
+            matching = Matching(before, after)
         except IRError:
             return None
-        by_name = {v.name: x for v, x in zip(old_values, computed, strict=True) if v.name}
-        by_key = dict(zip(_keys(before), computed, strict=True))
-        for v, x, key in zip(new_values, recomputed, _keys(after), strict=True):
-            same = by_key.get(key)
-            if same is None and v.name is not None:
-                same = by_name.get(v.name)
-            if same is not None and np.shape(same) == np.shape(x):
-                error = self.compare(same, x)
-                if error is not None and v.owner is not None:
-                    return v.owner, v, error
+        partners = _with_names(matching)
+        for y in matching.b.ops:
+            x = partners.get(y)
+            if x is None or x not in old or y not in new:
+                continue
+            for v, a, b in zip(y.results, old[x], new[y], strict=False):
+                error = self.compare(a, b) if a.shape == b.shape else None
+                if error is not None:
+                    blamed = _newest(y, matching, partners)
+                    return (y, v, error) if blamed is None else (blamed, blamed.results[0], error)
         return None
 
 
-def _keys(func: Func) -> list[Any]:
-    """For each result of each op, a key of its structure down to the inputs."""
-    number: dict[Value, Any] = {v: ("input", i) for i, v in enumerate(func.inputs())}
-    interned: dict[Any, int] = {}
-    out = []
-    for op in func.ops:
-        for v in op.results:
-            attrs = tuple((k, attr_key(op.attrs[k])) for k in sorted(op.attrs))
-            key = (op.name, tuple(number[x] for x in op.operands), attrs, v.index)
-            number[v] = interned.setdefault(key, len(interned))
-            out.append(key)
-    return out
+def _name_of(printed: Printed | None) -> str:
+    return "nothing" if printed is None else f"print {printed.message!r}"
+
+
+def _with_names(matching: Matching) -> dict[Op, Op]:
+    """The pairs, from after to before; and of what has none, those of one name and type."""
+    partners = dict(matching.back)
+    named = {
+        (op.results[0].name, str(op.results[0].type)): op
+        for op in matching.a.ops
+        if op not in matching.pairs and op.results and op.results[0].name
+    }
+    for op in matching.b.ops:
+        if op not in partners and op.results:
+            found = named.get((op.results[0].name or "", str(op.results[0].type)))
+            if found is not None:
+                partners[op] = found
+    return partners
+
+
+def _newest(op: Op, matching: Matching, partners: Mapping[Op, Op]) -> Op | None:
+    """The last op without a partner among those that `op` reads, as far as they have none; constants excepted."""
+    stack = [matching.b.source(v).owner for v in op.operands]
+    while stack:
+        maker = stack.pop()
+        if maker is not None and maker not in partners and maker.name not in ("const", "fused"):
+            return maker
+    return None
+
+
+def _made(func: Func, label: str) -> Op | None:
+    """The op that makes a result, or the new value of a state."""
+    kind, _, name = label.partition(" ")
+    if kind == "result":
+        return func.results[int(name)].owner
+    value = next(s.update for s in func.states if f"@{s.name}" == name)
+    return None if value is None else value.owner

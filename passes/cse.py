@@ -10,6 +10,7 @@ import numpy as np
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value
+from arignote.ir.opdef import is_ordered
 from arignote.passes.base import Pass, hand_on_names, rebuild_ops, with_operands
 from arignote.passes.blocks import map_blocks
 
@@ -65,7 +66,7 @@ def _block(ops: list[Op], roots: Sequence[Value]) -> tuple[list[Op], dict[Value,
     originals = set(ops)
 
     def visit(b: Builder, op: Op, operands: tuple[Value, ...]) -> tuple[Value, ...]:
-        key = op_key(op, operands)
+        key: Hashable = op if is_ordered(op) else op_key(op, operands)
         found = seen.get(key)
         if found is None:
             copy = with_operands(op, operands)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from arignote.ir.bound import symbols_of
 from arignote.ir.core import Func, Op
-from arignote.ir.opdef import has_trait
+from arignote.ir.opdef import has_trait, is_ordered
 from arignote.ir.types import dim_symbols
 from arignote.passes.base import Pass
 
@@ -25,7 +25,7 @@ def live_ops(func: Func) -> list[Op]:
             if symbol not in known:
                 binders.setdefault(symbol, op)
     live: set[Op] = set()
-    stack = [op for op in func.ops if has_trait(op.name, "effect")]
+    stack = [op for op in func.ops if has_trait(op.name, "effect") or is_ordered(op)]
     stack += [v.owner for v in func.roots() if v.owner is not None]
     while stack:
         op = stack.pop()

@@ -44,7 +44,9 @@ class Fold(Pass):
 
     def run(self, func: Func) -> Func:
         def fold_constant(b: Rewriter, op: Op) -> Value | None:
-            if op.name in KEPT or op.regions or not op.operands or not op.result.type.static:
+            if op.name in KEPT or op.regions or not op.operands or has_trait(op.name, "effect"):
+                return None
+            if not op.result.type.static:
                 return None
             size = op.result.type.size
             if not isinstance(size, int) or size > self.max:

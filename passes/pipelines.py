@@ -3,10 +3,13 @@ planning."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from arignote.ir.types import DimLike
 from arignote.passes.accumulate import Accumulate
 from arignote.passes.algebra import Algebra
 from arignote.passes.base import Pipeline
+from arignote.passes.bypass import Bypass
 from arignote.passes.canonicalize import Canonicalize
 from arignote.passes.cse import Cse
 from arignote.passes.dce import Dce
@@ -25,6 +28,7 @@ from arignote.passes.stabilize import Stabilize
 #: Make the graph small: each simplification may open the way for another.
 SIMPLIFY = Pipeline(
     [
+        Bypass(),
         Specialize(),  # sizes that scalars give, as far as they are known
         Canonicalize(),
         Fold(),
@@ -64,12 +68,20 @@ LOWER = Pipeline(
 OPTIMIZE = Pipeline([SIMPLIFY, LOOPS, Sink(), ScanPrune(), LOWER])
 
 #: Little: for functions that run once. Stable, and in the forms that the code generator takes.
-FAST_COMPILE = Pipeline([Stabilize(), Cse(), Dce(), Sink(), Decompose(), Gemm()])
+FAST_COMPILE = Pipeline([Bypass(), Stabilize(), Cse(), Dce(), Sink(), Decompose(), Gemm()])
 
 #: Nothing but what the code generator cannot do without.
 NONE = Pipeline([Sink(), Decompose()])
 
 PIPELINES: dict[str, Pipeline] = {"optimize": OPTIMIZE, "fast_compile": FAST_COMPILE, "none": NONE}
+
+
+def selected(pipeline: Pipeline, keep: Callable[[str], bool]) -> Pipeline:
+    """`pipeline` with the passes whose names `keep` accepts; the same object if it accepts all."""
+    if all(keep(p.name) for p in pipeline):
+        return pipeline
+    parts = [selected(p, keep) if isinstance(p, Pipeline) else p for p in pipeline.passes]
+    return Pipeline([p for p in parts if isinstance(p, Pipeline) or keep(p.name)], pipeline.rounds)
 
 
 def specialized(pipeline: Pipeline, dims: dict[str, DimLike]) -> Pipeline:

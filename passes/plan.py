@@ -20,6 +20,7 @@ values is told in `arignote.passes.planloop`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -27,7 +28,7 @@ from typing import Any, ClassVar
 from arignote.ir.bound import bound_dims
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value
-from arignote.ir.opdef import has_trait
+from arignote.ir.opdef import has_trait, is_ordered
 from arignote.ir.placement import host_scalars, is_contiguous_view, late_results, scratch_types, storage
 from arignote.passes.arena import Arena
 from arignote.passes.base import Pass
@@ -37,18 +38,22 @@ from arignote.passes.planloop import LoopPlan
 
 @dataclass(frozen=True)
 class Plan(Pass):
-    """Decide the memory of every value: workspace offsets, views, in-place results and updates."""
+    """Decide the memory of every value: workspace offsets, views, in-place results and updates.
+
+    Without `share`, every value gets memory of its own, and updates are copied to their variables at the end.
+    """
 
     name: ClassVar[str] = "plan"
+    share: bool = True
 
     def run(self, func: Func) -> Func:
         if any("mem" in op.attrs for op in func.ops):
             return func
         func = _with_copies(func)
-        in_place = _in_place_updates(func)
+        in_place = _in_place_updates(func) if self.share else {}
         func = _with_final_copies(func, in_place)
         func = _reordered(func, in_place)
-        return _Planner(func, in_place).result()
+        return _Planner(func, in_place, self.share).result()
 
 
 def _copy(builder: Builder, value: Value) -> Value:
@@ -131,7 +136,7 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
     results = {storage(r, host) for r in func.results}
     roots = {storage(r, host) for r in func.roots()}
     chosen: dict[Value, str] = {}
-    edges: dict[Op, set[Op]] = {}  # op -> ops that must come before it, besides its operands
+    edges = _effects_in_order(func)  # op -> ops that must come before it, besides its operands
     for s in func.states:
         new = s.update
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
@@ -184,6 +189,12 @@ def _intermediate(
     return None
 
 
+def _effects_in_order(func: Func) -> dict[Op, set[Op]]:
+    """What the world sees, each behind the one before it."""
+    seen = [op for op in func.ops if is_ordered(op)]
+    return {op: {before} for before, op in itertools.pairwise(seen)}
+
+
 def _order(ops: list[Op], before: dict[Op, set[Op]]) -> list[Op] | None:
     """The ops in an order that respects operands and `before`, as close to the given one as can be; None if cyclic."""
     done: set[Op] = set()
@@ -233,7 +244,7 @@ def _reordered(func: Func, in_place: dict[Value, str]) -> Func:
     host = host_scalars(func)
     states = {s.value for s in func.states}
     writers = {v.owner for v in in_place if v.owner is not None}
-    before: dict[Op, set[Op]] = {}
+    before = _effects_in_order(func)
     for v in in_place:
         if v.owner is not None:
             old = next(s.value for s in func.states if s.name == in_place[v])
@@ -252,12 +263,13 @@ class _Planner:
     """Gives every value its place. Bodies of loops and branches are planned where they stand: what is free there is
     free for as long as they run."""
 
-    def __init__(self, func: Func, in_place: dict[Value, str]) -> None:
+    def __init__(self, func: Func, in_place: dict[Value, str], share: bool = True) -> None:
         self.func = func
+        self.share = share
         self.in_place = in_place
         self.host = host_scalars(func)
         self.place: dict[Value, str] = {}
-        self.arena = Arena()
+        self.arena = Arena(share)
 
     def result(self) -> Func:
         func = self.func
@@ -326,7 +338,7 @@ class _Planner:
             return final[r]
         for v in op.operands:
             own = self.place.get(v, "")
-            free = v in dies and self.arena.exclusive(own) and v not in self._read_as_views(op)
+            free = self.share and v in dies and self.arena.exclusive(own) and v not in self._read_as_views(op)
             if free and writes_elementwise(op, r, v):
                 self.place[r] = own
                 del self.place[v]

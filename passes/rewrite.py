@@ -11,6 +11,7 @@ import numpy as np
 from arignote.ir.builder import Builder, make_op
 from arignote.ir.core import Func, Op, Region, Value, attrs_equal
 from arignote.ir.diag import Diagnostic, IRError, Loc
+from arignote.ir.opdef import has_trait
 from arignote.passes.base import hand_on_names, with_operands
 from arignote.passes.dce import prune
 
@@ -221,6 +222,7 @@ def _rewrite_region(region: Region, rules: Rules, title: str) -> Region:
     if ops == region.ops and yields == region.yields:
         return region
     needed = {v.owner for v in yields if v.owner is not None}
+    needed |= {op for op in ops if has_trait(op.name, "effect")}
     live: list[Op] = []
     for op in reversed(ops):
         if op in needed:

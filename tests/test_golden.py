@@ -27,7 +27,7 @@ from arignote.ir.verify import verify
 from arignote.passes import OPTIMIZE
 from arignote.passes.base import list_passes, parse_pipeline
 from arignote.passes.check import NumericCheck
-from tests.passes.inputs import inputs_for, states_for
+from arignote.passes.inputs import inputs_for, states_for
 
 GOLDEN = Path(__file__).parent / "golden"
 MARKER = "// ----- expected\n"

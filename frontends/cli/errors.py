@@ -23,7 +23,8 @@ def plain_errors(*kinds: type[Exception]) -> Callable[[Command], Command]:
             except kinds as error:
                 if debugging():
                     raise
-                raise click.ClickException(str(error)) from None
+                notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", ()))
+                raise click.ClickException(f"{error}{notes}") from None
 
         return run  # type: ignore[return-value]
 

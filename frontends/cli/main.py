@@ -18,6 +18,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("arignote.models.commands.train:train", "Train a model."),
     "predict": ("arignote.models.commands.predict:predict", "Classify images."),
     "dump": ("arignote.models.commands.dump:dump", "Show a model or IR file at a stage."),
+    "diff": ("arignote.models.commands.diff:diff", "Show what differs between two programs."),
+    "opt": ("arignote.models.commands.opt:opt", "Run passes on IR, check them, reduce what fails."),
+    "profile": ("arignote.models.commands.profile:profile", "Show where the time of a function goes."),
     "doctor": ("arignote.frontends.cli.doctor:doctor", "Check this installation."),
     "bench": ("arignote.frontends.cli.bench:bench", "Measure against other libraries."),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,6 @@ from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.settings import config
 from arignote.frontends.tensor.sharedvar import Container
 from arignote.ir.core import Func
-from arignote.passes.base import Pipeline
-from arignote.passes.fuse import Fuse
-from arignote.passes.plan import Plan
 
 Array = np.ndarray[Any, Any]
 
@@ -26,10 +25,14 @@ class Native:
     """Compiled code, given its arguments as it takes them: contiguous arrays and numbers."""
 
     def __init__(self, func: Func, containers: Sequence[Container], mode: Mode) -> None:
-        target = make_target(config.device, mode.opt_level)
-        planned = Pipeline([Fuse(), Plan()]).run(func)
+        profile = mode.profile
+        target = replace(make_target(config.device, mode.opt_level), profile=profile is not None)
+        planned = mode.lowering().run(func, after=None if profile is None else profile.saw_pass)
         states = {s.name: c for s, c in zip(planned.states, containers, strict=True)}
+        start = time.perf_counter_ns()
         self.compiled = compile_func(planned, target, states)
+        if profile is not None:
+            profile.saw_code(self.compiled, start)
         self._run = self.compiled.executable
         self._scalars = [i for i, p in enumerate(func.params) if not p.ndim]
         self._tensors = [i for i, p in enumerate(func.params) if p.ndim]

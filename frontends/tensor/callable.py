@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from arignote.frontends.tensor.arguments import Arguments, Containers, Values
-from arignote.frontends.tensor.compiler import Executable, Specialising, compile_func
+from arignote.frontends.tensor.compiler import Executable, Reference, Specialising, compile_func
 from arignote.frontends.tensor.dispatch import Quick, quick_call
 from arignote.frontends.tensor.errors import ShapeGuardError
-from arignote.frontends.tensor.graph import wrap
+from arignote.frontends.tensor.fgraph import FunctionGraph as FunctionGraph
+from arignote.frontends.tensor.fgraph import Maker
 from arignote.frontends.tensor.io import In
 from arignote.frontends.tensor.modes import Mode
-from arignote.frontends.tensor.owner import Apply
 from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.trace import Traced
 from arignote.ir.core import Func
 from arignote.passes.dce import prune
-
-
-class FunctionGraph:
-    """`f.maker.fgraph`: the optimised graph, or the recorded one before the first call."""
-
-    def __init__(self, func: Func) -> None:
-        self.func = func
-
-    @property
-    def inputs(self) -> list[Any]:
-        """Parameters, then shared variables, as variables."""
-        return [wrap(v) for v in self.func.inputs()]
-
-    @property
-    def outputs(self) -> list[Any]:
-        """Results, then updates, as variables."""
-        return [wrap(v) for v in self.func.roots()]
-
-    def toposort(self) -> list[Any]:
-        """The ops in the order of execution."""
-        return [Apply(op) for op in self.func.ops if op.name != "const"]
-
-    @property
-    def apply_nodes(self) -> set[Any]:
-        """The ops."""
-        return set(self.toposort())
-
-
-class Maker:
-    """`f.maker`: how a function was made."""
-
-    def __init__(self, function: Function) -> None:
-        self._function = function
-        self.mode = function.mode
-
-    @property
-    def fgraph(self) -> FunctionGraph:
-        """The graph."""
-        return FunctionGraph(self._function.func)
-
-    @property
-    def inputs(self) -> list[In]:
-        """The inputs."""
-        return list(self._function.inputs)
 
 
 class Function:
@@ -97,12 +54,13 @@ class Function:
         self.name = name
         self.mode = mode
         self.trust_input = False
-        self.profile = None
+        self.profile = mode.profile
+        self._maker: Maker | None = None
         self.container = Containers(arguments, self.get_shared())
         self.value = Values(self.container)
         self._count = len(arguments.slots)
         self._quick: Quick | None = None
-        if isinstance(executable, Specialising) and arguments.plain:
+        if isinstance(executable, Specialising) and arguments.plain and self.profile is None:
             self._quick = quick_call(arguments.types, executable.containers, executable.fast)
 
     # ------------------------------------------------------------ calling
@@ -113,12 +71,37 @@ class Function:
                 results = self._quick(*args)
             except ShapeGuardError:
                 results = None  # nothing has been changed: the long way compiles again
+            except Exception as error:
+                self._explain(error, args)
+                raise
         if results is None:
-            results = self._executable(*self._arguments.bound(args, kwargs, self.trust_input))
+            begin = time.perf_counter_ns()
+            arguments = self._arguments.bound(args, kwargs, self.trust_input)
+            try:
+                results = self._run(begin, arguments)
+            except Exception as error:
+                self._explain(error, arguments)
+                raise
             self._arguments.updated()
         if self._single:
             return results[0]
         return results if self._keys is None else dict(zip(self._keys, results, strict=True))
+
+    def _run(self, begin: int, arguments: tuple[Any, ...]) -> list[Any]:
+        profile = self.profile
+        if profile is None:
+            return self._executable(*arguments)
+        start, before = time.perf_counter_ns(), profile.compile_ns
+        results = self._executable(*arguments)
+        end = time.perf_counter_ns()
+        profile.saw_call(begin, end - start, end, profile.compile_ns - before)
+        return results
+
+    def _explain(self, error: Exception, arguments: Sequence[Any]) -> None:
+        from arignote.frontends.tensor.verbosity import explain
+
+        slots = [s for i, s in enumerate(self.inputs) if i not in self._arguments.states]
+        explain(error, self.recorded, [str(s.name or s.variable) for s in slots], arguments, self.get_shared())
 
     def __getitem__(self, key: Any) -> Any:
         return self.value[key]
@@ -198,9 +181,11 @@ class Function:
     @property
     def func(self) -> Func:
         """The IR function: optimised for the latest compiled shapes, recorded before that."""
-        if isinstance(self._executable, Specialising) and self._executable.functions:
-            return self._executable.functions[-1]
-        return self.recorded
+        executable: Any = self._executable
+        if isinstance(executable, Reference):
+            return executable.func
+        compiled: list[Func] = getattr(executable, "functions", [])
+        return compiled[-1] if compiled else self.recorded
 
     @property
     def executable(self) -> Executable:
@@ -210,7 +195,15 @@ class Function:
     @property
     def maker(self) -> Maker:
         """How it was made, as Theano's users look at it: `f.maker.fgraph`."""
-        return Maker(self)
+        if self._maker is None:
+            self._maker = Maker(self)
+        return self._maker
+
+    def again(self, profile: Any) -> Function:
+        """The same function, of the same shared variables, with a profile."""
+        mode = self.mode.profiled(profile)
+        executable = compile_func(self.recorded, [s.container for s in self.get_shared()], mode)
+        return Function(executable, self._traced, self._arguments, self._keys, self._single, self.name, mode)
 
     def get_shared(self) -> list[SharedVariable]:
         """The shared variables that it reads or updates, without those that hold its inputs."""

@@ -21,24 +21,26 @@ changes any state; that call, and others like it, run code in which these sizes 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from arignote.frontends.tensor.errors import ShapeGuardError
-from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.modes import DebugMode, Mode, MonitorMode, NanGuardMode
 from arignote.frontends.tensor.policy import Plan, ShapePolicy
 from arignote.frontends.tensor.sharedvar import Container, aligned_copy
 from arignote.ir.bound import bound_symbols
 from arignote.ir.builder import describe
 from arignote.ir.core import Func
 from arignote.ir.diag import IRError, TypeInferenceError
+from arignote.ir.effects import silent
 from arignote.ir.interp import evaluate, run
 from arignote.ir.placement import host_scalars
 from arignote.ir.types import Dim, dim_symbols
 from arignote.passes.guard import LARGEST
-from arignote.passes.pipelines import PIPELINES, specialized
+from arignote.passes.pipelines import specialized
 from arignote.passes.specialize import Specialize
 
 Array = np.ndarray[Any, Any]
@@ -78,21 +80,36 @@ def compile_func(func: Func, containers: Sequence[Container], mode: Mode) -> Exe
     """An executable for a recorded function; `containers` hold its states, in order."""
     if mode.reference:
         return Reference(func, containers)
-    return Specialising(func, containers, mode, _backend or default_backend)
+    backend = _backend or default_backend
+    if isinstance(mode, DebugMode):
+        from arignote.frontends.tensor.debugmode import Checked
+
+        return Checked(func, containers, mode, backend)
+    if isinstance(mode, (NanGuardMode, MonitorMode)):
+        from arignote.frontends.tensor.watching import watched
+
+        return watched(func, containers, mode)
+    return Specialising(func, containers, mode, backend)
 
 
 class Reference:
-    """Runs the recorded function with the reference interpreter."""
+    """Runs a function with the reference interpreter."""
 
     def __init__(self, func: Func, containers: Sequence[Container]) -> None:
         self.func = func
         self.containers = list(containers)
 
+    def run(
+        self, arrays: Sequence[Array], states: Mapping[str, Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        """The results, and the states afterwards."""
+        return run(self.func, arrays, states)
+
     def __call__(self, *arrays: Array) -> list[Array]:
         states = {
             s.name: c.array for s, c in zip(self.func.states, self.containers, strict=True)
         }
-        results, after = run(self.func, arrays, states)
+        results, after = self.run(arrays, states)
         # Results may be the very arrays that came in, which updates are about to overwrite.
         results = [np.array(r) for r in results]
         new = [
@@ -160,6 +177,14 @@ class Specialising:
 
     def _find(self, key: Shapes, arrays: Sequence[Array], assuming: bool = True) -> Executable:
         """Code for calls of these shapes, which assumes the run-time sizes of this call, or none."""
+        begin = time.perf_counter_ns()
+        try:
+            return self._choose(key, arrays, assuming)
+        finally:
+            if self.mode.profile is not None:
+                self.mode.profile.compile_ns += time.perf_counter_ns() - begin
+
+    def _choose(self, key: Shapes, arrays: Sequence[Array], assuming: bool) -> Executable:
         sizes = self._sizes(key)
         for plan, assumed, executable in self.compiled:
             if plan.admits(sizes) and assumed == assuming:
@@ -167,11 +192,15 @@ class Specialising:
         self._check(key, arrays)  # before the policy takes note of sizes that cannot be
         plan = self.policy.plan(sizes)
         extra = run_time_sizes(self.func, arrays, self.containers) if assuming else {}
-        func = optimise(self.func, plan, self.mode, extra)
+        func = self.optimised(plan, extra, arrays)
         executable = self.backend(func, self.containers, self.mode)
         self.compiled.append((plan, assuming, executable))
         self.functions.append(func)
         return executable
+
+    def optimised(self, plan: Plan, extra: Mapping[str, int], arrays: Sequence[Array]) -> Func:
+        """The function under a plan, for the arguments of a call."""
+        return optimise(self.func, plan, self.mode, extra)
 
     def _sizes(self, key: Shapes) -> dict[str, int]:
         return {s: key[i][axis] for s, (i, axis) in self._where.items()}
@@ -206,7 +235,8 @@ def run_time_sizes(
         return {}
     given = zip(func.inputs(), (*arrays, *(c.array for c in containers)), strict=True)
     try:
-        values = evaluate([scalar for scalar, _ in wanted.values()], dict(given))
+        with silent():
+            values = evaluate([scalar for scalar, _ in wanted.values()], dict(given))
     except IRError:  # such as an index out of range: the call itself reports it
         return {}
     sizes = {symbol: int(v) for symbol, v in zip(wanted, values, strict=True)}
@@ -223,4 +253,5 @@ def optimise(
 ) -> Func:
     """`func` under a plan, and with `extra` sizes assumed, after the mode's pipeline."""
     dims = dict(plan.dims) | dict(extra or {})
-    return specialized(PIPELINES[mode.pipeline], dims).run(func)
+    after = None if mode.profile is None else mode.profile.saw_pass
+    return specialized(mode.passes(), dims).run(func, after=after)

@@ -18,6 +18,7 @@ from arignote.frontends.tensor.graph import Variable
 from arignote.frontends.tensor.io import In, Out
 from arignote.frontends.tensor.loc import user_loc
 from arignote.frontends.tensor.modes import find_mode
+from arignote.frontends.tensor.profiling import find_profile
 from arignote.frontends.tensor.scanning import report_forgotten
 from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.sharedvar import shared as shared_variable
@@ -51,6 +52,8 @@ def function(
         no_default_updates: True, or the shared variables whose `default_update` is not wanted.
         allow_input_downcast: True converts arguments even where precision is lost; None converts
             only Python floats to `floatX`.
+        profile: True measures how long ops take, and prints tables at the end of the program, or when
+            `f.profile.summary()` is called; a `ProfileStats` adds to it; None asks `config.profile`.
         on_unused_input: "raise", "warn" or "ignore".
 
     Raises:
@@ -94,9 +97,12 @@ def function(
             _report_unused(slots.index(given[i]), given[i], policy)
     report_forgotten(traced.sources, new)
     containers = [s.container for s in traced.shared]
-    executable = compile_func(traced.func, containers, chosen)
     where = user_loc()
     title = name if name is not None else "" if where is None else str(where)
+    stats = find_profile(profile, title)
+    if stats is not None:
+        chosen = chosen.profiled(stats)
+    executable = compile_func(traced.func, containers, chosen)
     arguments = Arguments(slots, states, allow_input_downcast, title)
     return Function(executable, traced, arguments, keys, single, name, chosen)
 

@@ -10,8 +10,8 @@ warnings about its past. They are accepted, so that old set-ups work, kept, and 
 ctc.*, deterministic, dnn.*, DebugMode.*, enable_initial_driver_test, experimental.*,
 force_device, gcc.*, gpuarray.*, init_gpu_device, int_division, lib.*, lib_amdlibm, linker,
 magma.*, metaopt.*, nocleanup, numpy.*, nvcc.*, openmp, openmp_elemwise_minsize, optdb.*,
-optimizer_including, optimizer_excluding, optimizer_requiring, on_opt_error, on_shape_error,
-on_unused_input, print_active_device, print_global_stats, print_test_value, profile*,
+optimizer_requiring, on_opt_error, on_shape_error,
+on_unused_input, print_active_device, print_global_stats, print_test_value,
 profiling.*, pthreads.*, reoptimize_unpickled_function, scan.*, sched, tensor.*, test_value*,
 traceback.*, unittests.*, unpickle_function, vm.*, warn.*, warn_float64, cast_policy,
 NanGuardMode.*, cycle_detection, check_input, check_preallocated_output, assert_no_cpu_op, blas.*,
@@ -62,6 +62,27 @@ def _mode(name: str, value: Any) -> Any:
     return value if isinstance(value, Mode) else check_mode_name(str(value))
 
 
+def _flag(name: str, value: Any) -> Any:
+    text = str(value).lower()
+    if text not in ("true", "false", "1", "0"):
+        raise ConfigError(f"config.{name} cannot be {value!r}; give True or False")
+    return text in ("true", "1")
+
+
+def _text(name: str, value: Any) -> Any:
+    return str(value)
+
+
+def _count(name: str, value: Any) -> Any:
+    if not str(value).isdigit():
+        raise ConfigError(f"config.{name} cannot be {value!r}; give a number")
+    return int(value)
+
+
+def _tags(name: str, value: Any) -> Any:
+    return str(value or "")
+
+
 #: name -> (default, check, what it is)
 SETTINGS: dict[str, tuple[Any, Callable[[str, Any], Any], str]] = {
     "floatX": ("float64", _choice("float16", "float32", "float64"), "dtype of T.matrix() and kin"),
@@ -72,6 +93,14 @@ SETTINGS: dict[str, tuple[Any, Callable[[str, Any], Any], str]] = {
         _choice("fast_run", "fast_compile", "o4", "o3", "o2", "o1", "None"),
         "how much the default mode optimises",
     ),
+    "optimizer_including": ("", _tags, "passes that modes run besides, separated by colons"),
+    "optimizer_excluding": ("", _tags, "passes that modes leave out, separated by colons"),
+    "profile": (False, _flag, "whether functions are profiled"),
+    "profile_memory": (False, _flag, "whether profiles tell about memory"),
+    "profile_optimizer": (False, _flag, "whether profiles tell about passes"),
+    "profiling.destination": ("stderr", _text, "where profiles are printed: stderr, stdout, or a file"),
+    "profiling.n_ops": (20, _count, "rows of the tables of ops and classes"),
+    "profiling.n_apply": (20, _count, "rows of the table of applied ops"),
     "exception_verbosity": ("low", _choice("low", "high"), "how much errors tell"),
     "compute_test_value": (
         "off",
@@ -86,9 +115,9 @@ _IGNORED = re.compile(
     r"|gpuelemwise|scan_memory|hexagon|lazy|beta)(\.|__).+"
     r"|allow_gc|compiledir|base_compiledir|compiledir_format|cxx|deterministic"
     r"|enable_initial_driver_test|force_device|init_gpu_device|int_division|lib_amdlibm|linker"
-    r"|nocleanup|openmp|openmp_elemwise_minsize|optimizer_(including|excluding|requiring|verbose)"
+    r"|nocleanup|openmp|openmp_elemwise_minsize|optimizer_(requiring|verbose)"
     r"|on_(opt|shape)_error|on_unused_input|print_active_device|print_global_stats"
-    r"|print_test_value|profile\w*|reoptimize_unpickled_function|sched|test_value\w*"
+    r"|print_test_value|reoptimize_unpickled_function|sched|test_value\w*"
     r"|unpickle_function|warn_float64|cast_policy|cycle_detection|check_input"
     r"|check_preallocated_output|assert_no_cpu_op|contexts|max_recursion\w*|ignore_bug_before"
     r"|warn_ignore_bug_before|cmodule\w*|allow_downcast|pickle_test_value|exception_verbosity_ok"
@@ -120,6 +149,8 @@ class Config:
     device: str
     mode: Any
     optimizer: str
+    optimizer_including: str
+    optimizer_excluding: str
     exception_verbosity: str
     compute_test_value: str
     ignored: dict[str, Any]
@@ -172,6 +203,7 @@ class Config:
     def set(self, name: str, value: Any, source: str) -> None:
         """Change a setting; errors name `source`."""
         prefix = "" if source == "code" else f"{source}: "
+        name = name.replace("__", ".")
         if name in self._settings:
             try:
                 self._values[name] = self._settings[name][1](name, value)

@@ -27,6 +27,7 @@ from arignote.frontends.tensor.compiler import optimise, run_time_sizes
 from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.policy import Plan as ShapePlan
 from arignote.ir.core import Func
+from arignote.ir.cost import annotated
 from arignote.ir.diag import IRError, TypeInferenceError
 from arignote.ir.text import print_module
 from arignote.ir.types import Dim, DimLike
@@ -62,14 +63,18 @@ def func_at(program: Function | Func, stage: str, device: str = "cpu") -> Func:
     return Plan().run(placed) if stage == "planned" else placed
 
 
-def dump_stage(program: Function | Func, stage: str, device: str = "cpu", *, loc: bool = False) -> str:
-    """A function at one of `STAGES` for `device` (`cpu` or `cuda`), as text.
+def dump_stage(
+    program: Function | Func, stage: str, device: str = "cpu", *, loc: bool = False, cost: bool = False
+) -> str:
+    """A function at one of `STAGES` for `device` (`cpu` or `cuda`), as text; IR with the user's lines and with costs
+    as comments, if asked.
 
     Raises:
         IRError: there is no such stage, or it does not exist for the device.
     """
     if stage in IR_STAGES:
-        return print_module(func_at(program, stage, device), locs=loc)
+        func = func_at(program, stage, device)
+        return annotated(func, loc) if cost else print_module(func, locs=loc)
     if stage not in STAGES:
         raise IRError(f"there is no stage {stage!r}; stages are {', '.join(STAGES)}")
     target = make_target(device)

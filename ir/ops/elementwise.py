@@ -101,7 +101,7 @@ class div:
         lambda b, ct, out, x, y: b.div(ct, y),
         lambda b, ct, out, x, y: b.neg(b.div(b.mul(ct, out), y)),
     )
-    lower = scalar(operator.truediv)
+    lower = scalar("div")
     fold = neutral(1, right_only=True)
     samples = reals((-2, 2), (0.5, 2))
 

@@ -14,7 +14,7 @@ from arignote.ir.core import Value
 from arignote.ir.diag import require
 from arignote.ir.opdef import defop
 from arignote.ir.ops.linalg import t
-from arignote.ir.ops.rules import Array, Grads, Samples, flat
+from arignote.ir.ops.rules import Array, Grads, Samples, flat, matrix_flops
 from arignote.ir.types import DimLike, TensorType, better_dim, same_dim
 
 
@@ -140,6 +140,7 @@ class cholesky:
     traits = ("library", "fallible")
     eval = _cholesky
     lower = "cholesky"
+    flops = matrix_flops(1, 3)
 
     @staticmethod
     def infer(x: TensorType, *, strict: bool = True) -> TensorType:
@@ -191,6 +192,7 @@ class solve_triangular:
     traits = ("library", "fallible")
     eval = _solve_triangular
     lower = "solve_triangular"
+    flops = matrix_flops(0, 1, per_column=1)
 
     @staticmethod
     def infer(
@@ -249,6 +251,7 @@ class lu:
     eval = _lu
     vjp = None
     lower = "lu"
+    flops = matrix_flops(2, 3)
     samples = squares
 
     @staticmethod
@@ -283,6 +286,7 @@ class lu_solve:
     eval = _lu_solve
     vjp = None
     lower = "lu_solve"
+    flops = matrix_flops(0, 1, per_column=2)
 
     @staticmethod
     def infer(f: TensorType, p: TensorType, y: TensorType, *, trans: bool = False) -> TensorType:
@@ -304,6 +308,7 @@ class solve:
 
     traits = ("library", "fallible")
     lower = "decompose"
+    flops = matrix_flops(2, 3, per_column=2)
 
     @staticmethod
     def infer(x: TensorType, y: TensorType, *, trans: bool = False) -> TensorType:
@@ -333,6 +338,7 @@ class inv:
     infer = infer_square
     eval = np.linalg.inv
     lower = "decompose"
+    flops = matrix_flops(2)
     samples = squares
 
     @staticmethod
@@ -350,6 +356,7 @@ class det:
     traits = ("library",)
     infer = infer_number
     lower = "decompose"
+    flops = matrix_flops(2, 3)
     samples = squares
 
     @staticmethod
@@ -369,6 +376,7 @@ class logabsdet:
     traits = ("library", "nan")
     infer = infer_number
     lower = "decompose"
+    flops = matrix_flops(2, 3)
     samples = squares
 
     @staticmethod
@@ -389,6 +397,7 @@ class detsign:
     infer = infer_number
     vjp = flat
     lower = "decompose"
+    flops = matrix_flops(2, 3)
     samples = squares
 
     @staticmethod

@@ -19,13 +19,18 @@ from arignote.ir.ops.rules import (
     same_shape,
     widened,
 )
-from arignote.ir.types import TensorType, better_dim, is_float, same_dim
+from arignote.ir.types import DimLike, TensorType, better_dim, is_float, same_dim
 
 
 def t(b: Builder, v: Value) -> Value:
     """`v` with its last two axes exchanged."""
     perm = (*range(v.ndim - 2), v.ndim - 1, v.ndim - 2)
     return b.transpose(v, perm=perm)
+
+
+def product_flops(x: TensorType, y: TensorType, *rest: TensorType, tb: bool = False, **attrs: Any) -> DimLike:
+    """A multiplication and an addition for each term of each element."""
+    return 2 * (y.shape[-2 if tb else -1] * x.size)
 
 
 @defop
@@ -36,6 +41,7 @@ class dot:
     traits = ("library",)
     eval = widened(np.matmul)
     lower = "gemm"
+    flops = product_flops
 
     @staticmethod
     def infer(x: TensorType, y: TensorType) -> TensorType:
@@ -71,6 +77,7 @@ class batched_dot:
     traits = ("library",)
     eval = widened(np.matmul)
     lower = "batched_gemm"
+    flops = product_flops
 
     @staticmethod
     def infer(x: TensorType, y: TensorType) -> TensorType:
@@ -124,6 +131,7 @@ class gemm:
     traits = ("library",)
     eval = widened(_gemm)
     lower = "gemm"
+    flops = product_flops
 
     @staticmethod
     def infer(

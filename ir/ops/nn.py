@@ -19,7 +19,7 @@ from arignote.ir.ops.rules import (
     check_axis,
     widened,
 )
-from arignote.ir.types import TensorType, is_float, prod_dims
+from arignote.ir.types import DimLike, TensorType, is_float, prod_dims
 
 
 def infer_axis(x: TensorType, *, axis: int) -> TensorType:
@@ -56,6 +56,11 @@ def _logsumexp(x: Array, axes: Axes) -> Array:
     return np.asarray(np.squeeze(np.log(total) + m, axis=axes))
 
 
+def per_element(x: TensorType, **attrs: Any) -> DimLike:
+    """A comparison, a subtraction, an exponential, an addition, and a division or subtraction for each element."""
+    return 5 * x.size
+
+
 def along_axis() -> Samples:
     """Samples for every axis."""
     r = np.random.default_rng(0)
@@ -80,6 +85,7 @@ class softmax:
     eval = widened(_softmax)
     lower = "decompose"
     samples = along_axis
+    flops = per_element
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value, *, axis: int) -> Grads:
@@ -98,6 +104,7 @@ class log_softmax:
     eval = widened(_log_softmax)
     lower = "decompose"
     samples = along_axis
+    flops = per_element
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value, *, axis: int) -> Grads:
@@ -113,6 +120,7 @@ class logsumexp:
     traits = ("library",)
     eval = widened(_logsumexp)
     lower = "decompose"
+    flops = per_element
 
     @staticmethod
     def infer(x: TensorType, *, axes: Axes) -> TensorType:

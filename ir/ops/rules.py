@@ -21,6 +21,7 @@ from arignote.ir.types import (
     is_float,
     is_integer,
     same_dim,
+    scale_dim,
 )
 
 Array = np.ndarray[Any, Any]
@@ -253,6 +254,20 @@ BINARY_SHAPES = [
     ((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 4)), ((), (3,)), ((2, 2), ()), ((), ()),
     ((0, 3), (1, 3)), ((0,), ()), ((3, 1, 2), (2, 2)),
 ]  # fmt: skip
+
+
+def matrix_flops(numerator: int, denominator: int = 1, per_column: int = 0) -> Callable[..., DimLike]:
+    """flops(a: F[m,n], ...): so many times m n n, and `per_column` times n n for each column of the last operand.
+
+    The leading terms that G. Golub and C. Van Loan, *Matrix Computations* (2013), give for the algorithms of LAPACK.
+    """
+
+    def flops(x: TensorType, *rest: TensorType, **attrs: Any) -> DimLike:
+        m, n = x.shape
+        total = scale_dim(n * (n * m), numerator, denominator)
+        return total + per_column * (n * (n * rest[-1].shape[-1])) if per_column else total
+
+    return flops
 
 
 def reals(

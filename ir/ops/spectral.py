@@ -27,7 +27,7 @@ from arignote.ir.ops.lapack import (
     row,
 )
 from arignote.ir.ops.linalg import t
-from arignote.ir.ops.rules import Array, Grads, Samples, check_bound
+from arignote.ir.ops.rules import Array, Grads, Samples, check_bound, matrix_flops
 from arignote.ir.types import DimLike, TensorType, same_dim
 
 Shape = tuple[DimLike, ...]
@@ -88,6 +88,7 @@ class eigh:
     traits = ("library", "fallible")
     eval = _eigh
     lower = "eigh"
+    flops = matrix_flops(9)
 
     @staticmethod
     def scratch(x: TensorType, *, vectors: bool = True) -> tuple[TensorType, ...]:
@@ -143,6 +144,7 @@ class svd:
     traits = ("library", "fallible")
     eval = _svd
     lower = "svd"
+    flops = matrix_flops(14)
 
     @staticmethod
     def infer(
@@ -263,6 +265,7 @@ class qr:
     traits = ("library", "fallible")
     eval = _qr
     lower = "qr"
+    flops = matrix_flops(4)
 
     @staticmethod
     def infer(
@@ -325,6 +328,7 @@ class pinv:
     traits = ("library", "fallible")
     eval = _pinv
     lower = "decompose"
+    flops = matrix_flops(16)
 
     @staticmethod
     def infer(x: TensorType, *k: TensorType, rcond: float, shape: Shape, bound: Positions = ()) -> TensorType:
@@ -391,6 +395,7 @@ class expm:
     infer = infer_square
     eval = _expm
     lower = "decompose"
+    flops = matrix_flops(20)
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value) -> Grads:

@@ -1,99 +1,81 @@
 """`arignote dump`."""
 
-import dataclasses
-from pathlib import Path
+from __future__ import annotations
+
+import json
+from dataclasses import replace
 from typing import Any
 
 import click
-import numpy as np
 
-from arignote.ir.diag import IRError
-from arignote.ir.parse import parse_module
-from arignote.models import registry
-from arignote.models.classifier import make_trainer
+from arignote.ir.core import Func
 from arignote.models.commands.options import set_option, user_errors
-from arignote.models.data import DataError, Dataset, Pair
-from arignote.models.model import BOOK_BATCH, Model, SettingError
+from arignote.models.programs import IR_STAGES, STAGES, Spec
 
-# Those of `arignote.frontends.tensor.stages`, which is imported when it is needed.
-STAGES = (
-    "recorded", "grad", "optimised", "fused", "placed", "planned", "tir", "llvm", "asm", "cuda"
-)  # fmt: skip
-FUNCTIONS = ("train", "valid", "test", "predict")
+FORMATS = ("ari", "json", "dot", "svg", "html")
 
 
 @click.command()
-@click.argument("what", metavar="NAME|FILE.ari")
+@click.argument("what", metavar="MODEL|FILE.ari|SCRIPT.py:FUNCTION")
 @click.option(
     "--stage",
     type=click.Choice(STAGES),
-    default="optimised",
-    show_default=True,
-    help="How far to compile before looking.",
+    default=None,
+    help="How far to compile before looking; optimised by default.",
 )
+@click.option("--format", "form", type=click.Choice(FORMATS), default="ari", show_default=True, help="How to show it.")
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
     default=None,
     help="What to compile for (cpu, but cuda at stage cuda); no such device is needed.",
 )
-@click.option("--only", metavar="FUNC", help="One function (of a model: train, the default).")
+@click.option("--only", metavar="FUNC", help="One function, or all (of a model: train, the default).")
 @click.option("--loc", is_flag=True, help="Show the program's lines that built each operation.")
+@click.option("--cost", is_flag=True, help="Show arithmetic and traffic of each operation and of the whole.")
 @set_option
 @user_errors
 def dump(
-    what: str, stage: str, device: str | None, only: str | None, loc: bool, settings: tuple[str, ...]
+    what: str,
+    stage: str | None,
+    form: str,
+    device: str | None,
+    only: str | None,
+    loc: bool,
+    cost: bool,
+    settings: tuple[str, ...],
 ) -> None:
-    """Show a model of `arignote models`, or a file of IR, at a stage of the compiler.
+    """Show a model of `arignote models`, a file of IR (- is standard input), or a function of a script, at a stage.
 
-    A model's functions are train, valid, test and predict.
+    A model's functions are train, valid, test and predict. Settings, function and stage may be part of the name:
+    mlp{hidden=300}:predict@fused.
     """
     from arignote.frontends.tensor import stages  # loads the code generator
 
-    path = Path(what)
-    if path.suffix == ".ari":
-        if settings:
-            raise click.UsageError("--set is for models; a file of IR has no settings")
-        functions = _of_file(path, only)
-    else:
-        functions = [_of_model(registry.find(what).with_settings(settings), only or "train")]
+    spec = Spec.parse(what)
+    spec = replace(spec, settings=(*spec.settings, *settings), only=only or spec.only)
+    stage = stage or spec.stage or "optimised"
     device = device or ("cuda" if stage == "cuda" else "cpu")
-    texts = [stages.dump_stage(f, stage, device, loc=loc) for f in functions]
+    if form != "ari" and stage not in IR_STAGES:
+        raise click.UsageError(f"--format {form} is for the stages {', '.join(IR_STAGES)}; {stage} is text")
+    programs = spec.programs()
+    if form == "ari":
+        texts = [stages.dump_stage(p, stage, device, loc=loc, cost=cost) for p in programs]
+    else:
+        texts = [_shown([stages.func_at(p, stage, device) for p in programs], form, cost)]
     click.echo("\n".join(text.rstrip("\n") + "\n" for text in texts), nl=False)
 
 
-def _of_file(path: Path, only: str | None) -> list[Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DataError(path, expected="a file", found="none", remedy="Check the path.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            path, expected="IR as text", found=f"an error ({error})", remedy="Check the file."
-        ) from error
-    found = list(parse_module(text, str(path)).funcs)
-    if only is None:
-        return found
-    chosen = [f for f in found if f.name == only]
-    if not chosen:
-        names = ", ".join(f.name for f in found) or "none"
-        raise IRError(f"{path} has no function {only!r}; functions: {names}")
-    return chosen
+def _shown(funcs: list[Func], form: str, cost: bool) -> str:
+    from arignote.ir.graph import to_dict, to_dot
 
+    if form == "json":
+        data: Any = {"functions": [to_dict(f, cost) for f in funcs]}
+        return json.dumps(data, indent=1)
+    if form == "dot":
+        return "\n".join(map(to_dot, funcs))
+    if form == "svg":
+        from arignote.frontends.explore.picture import svg
 
-def _of_model(model: Model, only: str) -> Any:
-    if only not in FUNCTIONS:
-        raise SettingError(f"{model.name} has no function {only!r}; it has {', '.join(FUNCTIONS)}")
-    batch = model.batch or BOOK_BATCH
-    trainer = make_trainer(dataclasses.replace(model, batch=batch), blank_images(batch), seed=0)
-    return trainer.classifier.predict if only == "predict" else getattr(trainer, only)
-
-
-def blank_images(batch: int) -> Dataset:
-    """Stand-ins, some minibatches of them: what is compiled does not depend on their values."""
-    n = 4 * batch
-
-    def part() -> Pair:
-        return Pair(np.zeros((n, 784), np.float32), np.zeros(n, np.int32))
-
-    return Dataset("blank", part(), part(), part(), 10, (28, 28), "blank images")
+        return svg(funcs, cost)
+    raise click.UsageError(f"--format {form} is not there yet")

@@ -10,12 +10,13 @@ from arignote.frontends.tensor.settings import ConfigError
 from arignote.ir.diag import IRError
 from arignote.models.data import DataError, Dataset, load_dataset
 from arignote.models.model import SettingError
+from arignote.models.programs import ScriptError
 from arignote.models.registry import UnknownModelError
 from arignote.models.training import CheckpointError
 
 #: Decorator: errors with a message of their own are shown without a traceback.
 user_errors = plain_errors(
-    DataError, CheckpointError, IRError, SettingError, UnknownModelError, ConfigError
+    DataError, CheckpointError, IRError, ScriptError, SettingError, UnknownModelError, ConfigError
 )
 
 set_option = click.option(

@@ -16,6 +16,7 @@ from arignote.codegen.emit import Emitter, i64, pointer_var, private_function
 from arignote.codegen.host import HostEmitter
 from arignote.codegen.loader import openblas
 from arignote.codegen.memory import aligned_empty, aligned_zeros
+from arignote.codegen.printing import Printer
 from arignote.codegen.target import Target, cpu_target
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Value
@@ -73,6 +74,8 @@ class Compiled:
         after = {name: aligned((states or {})[name]) for name, _ in self.abi.states}
         constants = [aligned(c) for c in self.abi.constants]
         arena, status = aligned_empty(max(self.abi.arena, 64), np.int8), aligned_zeros(self.abi.status_words, np.int64)
+        printer = Printer(self.abi.prints, status.ctypes.data)  # kept for as long as the code runs
+        assert len(printer.ops) == len(self.abi.prints)
         arguments = [x.item() if x.ndim == 0 else stored(x) for x in arrays]
         for _ in range(8):
             results = [self._empty(t, sizes) for t in self.abi.results]

@@ -6,6 +6,7 @@ import numpy as np
 
 from arignote.ir.bound import bound_symbols, symbols_of
 from arignote.ir.core import Func, Op, Region, State, Value
+from arignote.ir.opdef import is_ordered
 from arignote.ir.symbols import subs_attr
 from arignote.ir.types import Dim, DimLike
 
@@ -19,6 +20,11 @@ def shuffled(func: Func, rng: np.random.Generator) -> Func:
         waits[op] |= {binder[s] for s in symbols_of(op) if s in binder}
         for name, _ in bound_symbols(op):
             binder.setdefault(name, op)
+    seen: Op | None = None
+    for op in func.ops:  # what the world sees keeps its order
+        if is_ordered(op):
+            waits[op] |= set() if seen is None else {seen}
+            seen = op
     left = list(func.ops)
     ops: list[Op] = []
     done: set[Op] = set()

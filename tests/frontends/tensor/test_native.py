@@ -153,3 +153,14 @@ def test_an_embedding_is_updated_by_its_rows_in_place() -> None:
     g = ar.function([i, target], [], updates=[(w, w - np.float32(0.1) * T.grad(cost, w))])
     g(index, want)
     assert {op.name for op in g.func.ops if op.results and op.result.shape == (50, 4)} == {"scatter"}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_division_by_a_constant_zero(dtype: str) -> None:
+    v = T.vector("v", dtype=dtype)
+    zero = np.zeros((), dtype)
+    expressions = [v / zero, v / -zero, v // zero, v % zero]
+    f, g = (ar.function([v], expressions, mode=mode) for mode in ("FAST_RUN", "reference"))
+    x = np.array([0, 1, -1, np.inf, np.nan, -0.0], dtype)
+    for got, want in zip(f(x), g(x), strict=True):
+        np.testing.assert_array_equal(got, want)

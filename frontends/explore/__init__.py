@@ -1,0 +1,1 @@
+"""Programs to look at: layouts, pictures and the page of `arignote explore`."""

@@ -1,0 +1,113 @@
+"""Every function of every model at every stage: text, diffs, passes and costs hold, whatever models there are."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arignote.frontends.tensor import stages
+from arignote.ir.canonical import equal
+from arignote.ir.cost import annotated, summary
+from arignote.ir.diff import diff
+from arignote.ir.difftext import unified
+from arignote.ir.graph import to_dict, to_dot, to_networkx
+from arignote.ir.parse import parse_module
+from arignote.ir.text import print_module
+from arignote.ir.verify import verify
+from arignote.models import registry
+from arignote.models.programs import IR_STAGES, ScriptError, Spec, functions, run_script
+from arignote.passes.base import Pipeline, parse_pipeline
+from arignote.passes.check import NumericCheck
+from arignote.passes.inputs import working_inputs
+from arignote.passes.pipelines import OPTIMIZE
+from tests.ir.rewrites import renamed, shuffled
+
+CASES = [(name, function) for name, model in registry.models().items() for function in functions(model())]
+
+
+@cache
+def program(model: str, function: str) -> Any:
+    return functions(registry.find(model)())[function]()
+
+
+@pytest.mark.parametrize(("model", "function"), CASES)
+def test_every_stage(model: str, function: str) -> None:
+    for stage in IR_STAGES:
+        func = stages.func_at(program(model, function), stage)
+        text = print_module(func, locs=True)
+        (again,) = parse_module(text).funcs
+        assert print_module(again, locs=True) == text, stage
+        assert [op.loc for op in again.ops] == [op.loc for op in func.ops], stage
+        assert equal(again, func), stage
+        found = diff(func, renamed(shuffled(func, np.random.default_rng(0)), "q"))
+        assert not found, (stage, unified(found))
+        assert equal(parse_module(annotated(func)).funcs[0], func)
+        assert summary(func).kernels <= len(func.ops) + 1
+        assert len(to_networkx(func)) >= len(func.ops)
+        assert to_dict(func)["name"] == func.name
+        assert to_dot(func).startswith("digraph")
+
+
+@pytest.mark.parametrize(("model", "function"), CASES)
+def test_passes_are_correct(model: str, function: str) -> None:
+    """The optimiser, fusion and the plan, in its own memory, on random inputs."""
+    func = stages.func_at(program(model, function), "grad")
+    inputs, states = working_inputs(func)
+    check = NumericCheck(inputs, states)
+    pipeline = Pipeline([OPTIMIZE, *parse_pipeline("fuse,plan")])
+    out = pipeline.run(func, verify_each=True, check_each=check)
+    verify(out, "planned")
+    assert diff(func, out)
+    assert summary(out).launches <= summary(func).launches  # type: ignore[operator]
+
+
+def test_forms_of_names() -> None:
+    spec = Spec.parse("mlp{hidden=300, batch=20}:predict@fused")
+    assert (spec.what, spec.settings, spec.only, spec.stage) == ("mlp", ("hidden=300", "batch=20"), "predict", "fused")
+    assert Spec.parse("a/b.ari") == Spec("a/b.ari")
+    assert Spec.parse("step.ari:f") == Spec("step.ari", (), "f")
+    assert Spec.parse("-") == Spec("-")
+    assert Spec.parse("@planned").filled(spec) == Spec("mlp", ("hidden=300", "batch=20"), "predict", "planned")
+    assert [p.name for p in Spec.parse("logreg:all").programs()] == list(functions(registry.find("logreg")()))
+
+
+SCRIPT = """
+import numpy as np
+import arignote as ar
+import arignote.tensor as T
+from helper import twice
+
+x = T.fvector("x")
+double = ar.function([x], twice(x), name="double")
+
+def made():
+    return ar.function([x], T.exp(x), name="made")
+
+other = 3
+if __name__ == "__main__":
+    raise SystemExit("it has been run as a program")
+"""
+
+
+def test_functions_of_scripts(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    (tmp_path / "helper.py").write_text("def twice(x):\n    return x + x\n")
+
+    def names(text: str) -> list[str]:
+        return [p.name for p in Spec.parse(f"{script}{text}").programs()]
+
+    assert names("") == names(":double") == names(":all") == ["double"]
+    assert names(":made") == ["made"]
+    for wrong, message in ((":nothing", "compiled functions: double"), (":other", "not a compiled function")):
+        with pytest.raises(ScriptError, match=message):
+            names(wrong)
+    script.write_text("1/0")
+    with pytest.raises(ScriptError, match="ZeroDivisionError"):
+        run_script(script)
+    with pytest.raises(ScriptError, match="FileNotFoundError"):
+        run_script(tmp_path / "none.py")
