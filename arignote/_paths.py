@@ -37,7 +37,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "gof.op": (f"{_T}.testvalues",),
     "gof.type": (),
     "gof.utils": (f"{_T}.errors",),
-    "gradient": (f"{_T}.gradient", f"{_T}.checks", f"{_T}.errors", _T),
+    "gradient": (f"{_T}.gradient", f"{_T}.derivatives", f"{_T}.checks", f"{_T}.errors", _T),
     "graph": (f"{_T}.walks",),
     "graph.basic": (f"{_T}.walks",),
     "graph.fg": (f"{_T}.walks", f"{_T}.errors"),

@@ -95,8 +95,12 @@ Rule = Callable[[Batch, Op, list[Lifted]], Value]
 
 def rule_for(op: Op) -> Rule | None:
     """How `op` runs on all steps at once; None if it does not."""
-    if op.regions or len(op.results) != 1 or any(k.startswith("bound") for k in op.attrs):
+    if op.regions or len(op.results) != 1:
         return None
+    if any(k.startswith("bound") for k in op.attrs):
+        return BOUND.get(op.name) if _is_element(op) else None
+    if op.name == "check_index":
+        return _check_index if _constant(op.operands[1]) is not None else None
     if has_trait(op.name, "elementwise"):
         return _elementwise
     if has_trait(op.name, "reduction"):
@@ -195,11 +199,73 @@ def _shifted(batch: Batch, op: Op) -> dict[str, Any]:
     return {key: (value, *op.attrs[key]) for key, value in first.items()}
 
 
+def _is_element(op: Op) -> bool:
+    """Whether the axes whose place is computed have one element there; those beside what is written are whole."""
+    axes, size = op.attrs.get("bound_start", ()), op.attrs["size"]
+    if op.attrs.get("bound_size") or any(size[a] != 1 for a in axes):
+        return False
+    place = zip(op.attrs["start"], size, op.attrs["step"], op.operands[0].shape, strict=True)
+    return op.name == "slice" or all(n == 1 or (first, n, step) == (0, dim, 1) for first, n, step, dim in place)
+
+
+def _constant(v: Value) -> int | None:
+    return int(v.owner.attrs["value"]) if v.owner is not None and v.owner.name == "const" else None
+
+
+def _check_index(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    size = _constant(op.operands[1])
+    out: Value = batch.b.check_indices(batch.stack(xs[0]), size=size, axis=op.attrs.get("axis") or 0)
+    return out
+
+
+def _read_element(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    """A slice of one element on the axes whose start is computed: indexing with the starts of all steps."""
+    b, (x, *starts), axes = batch.b, xs, op.attrs["bound_start"]
+    whole = op.operands[0].shape
+    off = int(x.stacked)
+    place = {k: list(op.attrs[k]) for k in ("start", "size", "step")}
+    for a in axes:
+        place["start"][a], place["size"][a], place["step"][a] = 0, whole[a], 1
+    attrs = {k: tuple(v) for k, v in place.items()}
+    if x.stacked:
+        attrs = {k: (v, *attrs[k]) for k, v in {"start": 0, "size": batch.steps, "step": 1}.items()}
+    others = [a for a in range(len(whole)) if a not in axes]
+    order = (*range(off), *(a + off for a in (*axes, *others)))
+    source = b.transpose(b.slice(x.value, **attrs), perm=order)
+    indices = [batch.stack(s) for s in starts]
+    if x.stacked:
+        indices.insert(0, b.iota(shape=(batch.steps,), axis=0, dtype="i64"))
+    out: Value = b.reshape(b.gather(source, *indices), shape=(batch.steps, *op.result.shape))
+    return out
+
+
+def _write_element(batch: Batch, op: Op, xs: list[Lifted]) -> Value:
+    """An element set or added to in every step: chosen by comparing its place with the starts of all steps."""
+    b, (x, v, *starts) = batch.b, xs
+    shape, rank = op.result.shape, op.result.ndim
+    here = None
+    for a in range(rank):
+        if op.attrs["size"][a] == 1 and shape[a] != 1:
+            bound = op.attrs["bound_start"]
+            start = starts[bound.index(a)] if a in bound else Lifted(b.const(op.attrs["start"][a], "i64"), False)
+            places = b.iota(shape=shape[a : a + 1] + (1,) * (rank - 1 - a), axis=0, dtype="i64")
+            hit = b.eq(places, batch.padded(start, rank))
+            here = hit if here is None else b.emit("and", here, hit)[0]
+    new = batch.padded(v, rank)
+    old = batch.padded(x, rank)
+    if op.attrs["mode"] == "add":
+        new = b.add(old, new)
+    chosen = new if here is None else b.select(here, new, old)
+    out: Value = b.broadcast(chosen, shape=(batch.steps, *shape))
+    return out
+
+
 RULES: dict[str, Rule] = {
     "softmax": _axis, "log_softmax": _axis, "logsumexp": _axes, "broadcast": _broadcast, "reshape": _reshape,
     "transpose": _transpose, "dot": _dot, "batched_dot": _batched_dot, "gather": _gather, "concatenate": _concatenate,
     "slice": _slice, "update_slice": _update_slice,
 }  # fmt: skip
+BOUND: dict[str, Rule] = {"slice": _read_element, "update_slice": _write_element}
 
 
 def flattened(b: Builder, x: Value, axes: int) -> Value:

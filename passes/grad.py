@@ -93,6 +93,12 @@ class GradBuilder(Builder):
         b.loc = self.loc
         return b
 
+    def floating(self) -> GradBuilder:
+        """A builder of floating ops that knows what this one knows."""
+        b = GradBuilder(self.scalars, self._symbol)
+        b.loc = self.loc
+        return b
+
     def backward(
         self,
         ops: Sequence[Op],
@@ -124,7 +130,7 @@ class GradBuilder(Builder):
             if not open_ or not (flow := _flow(op, active)):
                 continue
             cts = [_total(self, r, pending, totals) if r in open_ else None for r in op.results]
-            passed = _pull_back(self, op, cts, flow) if any(ct is not None for ct in cts) else dict[int, Value]()
+            passed = pull_back(self, op, cts, flow) if any(ct is not None for ct in cts) else dict[int, Value]()
             # What a program says to be disconnected is; other ops without a cotangent to give are flat.
             reached.update(op.operands[i] for i in (passed if op.name == "with_gradient" else flow))
             for i, part in passed.items():
@@ -219,7 +225,7 @@ def derive(
     roots = _stabilised(roots, wrt, opaque)
     order = toposort(roots)
 
-    b = GradBuilder({s: v for op in order for s, v in bound_symbols(op)}, symbol or _numbered(order))
+    b = GradBuilder({s: v for op in order for s, v in bound_symbols(op)}, symbol or numbered(order))
     seeds = []
     if cost is not None:
         b.loc = None if cost.owner is None else cost.owner.loc
@@ -235,7 +241,7 @@ def derive(
     return out
 
 
-def _numbered(ops: Iterable[Op]) -> NewSymbol:
+def numbered(ops: Iterable[Op]) -> NewSymbol:
     """Symbols by number that `ops` do not mention."""
     taken = {s for op in ops for v in (*op.operands, *op.results) for s in dim_symbols(v.shape)}
     numbers = itertools.count()
@@ -273,7 +279,7 @@ def _named(gradient: Value, v: Value) -> Value:
     return gradient
 
 
-def _pull_back(
+def pull_back(
     b: GradBuilder, op: Op, cts: list[Value | None], flow: Sequence[int]
 ) -> dict[int, Value]:
     """The cotangents of the operands at `flow` from those of the results."""

@@ -26,6 +26,7 @@ from arignote.ir.types import (
     is_float,
     type_of,
 )
+from arignote.passes.forward import push_forward
 
 Array = np.ndarray[Any, Any]
 Sample = tuple[tuple[Array, ...], dict[str, Any]]
@@ -268,6 +269,29 @@ def check_second_order(record: OpDef, arrays: Sequence[Array], attrs: Mapping[st
         got = 0.0 if second is None else np.sum(evaluate([second], env)[0] * direction)
         message = f"{call}: second derivative along {v.name}"
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6, err_msg=message)
+
+
+def check_jvp(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> None:
+    """The pushforward, which is made from `vjp`, against central differences of `eval` along all operands."""
+    call = describe(record, arrays, attrs)
+    rng = np.random.default_rng(3)
+    b, xs = Builder(), params(arrays)
+    results = b.emit(record.name, *xs, **attrs)
+    moving = [i for i, x in enumerate(xs) if is_differentiable(x.dtype)]
+    if any(is_float(v.dtype) and v.dtype != "f64" for v in (*xs, *results)):
+        return  # differences need f64
+    tangents = {xs[i]: Value(xs[i].type, "t") for i in moving}
+    directions = {i: _normal(rng, arrays[i]) for i in moving}
+    env = dict(zip(xs, arrays, strict=True)) | {tangents[xs[i]]: directions[i] for i in moving}
+    for k, (r, t) in enumerate(zip(results, push_forward(results, tangents), strict=True)):
+        if t is None:
+            continue
+        assert is_differentiable(r.dtype) and t.type == r.type, f"{call}: the tangent of result {k} is {t.type}"
+        got = evaluate([t], env)[0]
+        if 0 in r.shape or not all(x.size for x in arrays):
+            continue  # nothing varies
+        want = _slope(lambda *inputs, k=k: several(record.eval(*inputs, **attrs))[k], arrays, directions)
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-7, err_msg=f"{call}: tangent of result {k}")
 
 
 # ---------------------------------------------------------------- folds

@@ -70,6 +70,12 @@ def test_second_gradient(record: OpDef) -> None:
 
 
 @differentiable
+def test_forward_gradient(record: OpDef) -> None:
+    for arrays, attrs in opchecks.samples(record):
+        opchecks.check_jvp(record, arrays, attrs)
+
+
+@differentiable
 @pytest.mark.parametrize("dtype", ["f16", "f32", "i32", "u8", "bool"])
 def test_gradient_keeps_the_dtype(record: OpDef, dtype: str) -> None:
     for arrays, attrs in opchecks.samples(record, dtype):

@@ -16,6 +16,7 @@ from arignote.frontends.tensor import (
     builders,
     constants,
     cumulative,
+    derivatives,
     grids,
     linalg,
     nlinalg,
@@ -60,6 +61,7 @@ from arignote.frontends.tensor.creation import (
     zeros_like,
 )
 from arignote.frontends.tensor.cumulative import *  # noqa: F403
+from arignote.frontends.tensor.derivatives import *  # noqa: F403
 from arignote.frontends.tensor.diagonals import alloc_diag, diag, diagonal, extract_diag, trace, tri, tril, triu
 from arignote.frontends.tensor.elementwise import (
     abs_,
@@ -410,7 +412,9 @@ __all__ = [
     "zeros_like",
 ]
 __all__.extend(_CONSTRUCTORS)
-for _module in (asserting, builders, constants, cumulative, grids, positions, rearranging, sorting, updates):
+for _module in (
+    asserting, builders, constants, cumulative, derivatives, grids, positions, rearranging, sorting, updates,
+):  # fmt: skip
     __all__.extend(_module.__all__)
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.builder import Builder
-from arignote.ir.core import Value
+from arignote.ir.core import Op, Value
 from arignote.ir.diag import IRError, require
 from arignote.ir.opdef import defop
-from arignote.ir.ops.rules import Array, Grads, Samples, check_mode, literal, same_shape
+from arignote.ir.ops.rules import Array, Grads, Samples, check_mode, literal, made_by, same_shape
 from arignote.ir.types import (
     DimLike,
     TensorType,
@@ -270,6 +270,16 @@ class check_indices:
     def lower(k: Any, i: Any, *, size: DimLike, axis: int = 0) -> Any:
         i = k.cast(i, "i64")
         return k.select(i < 0, i + size, i)
+
+    @staticmethod
+    def fold(b: Builder, op: Op) -> Value | None:
+        """Numbers that count from 0 to less than `size` are in range."""
+        (i,), size = op.operands, op.attrs["size"]
+        made = made_by(i, "iota")
+        if made is None or i.dtype != "i64":
+            return None
+        count = i.shape[made.attrs["axis"]]
+        return i if count == size or (isinstance(count, int) and isinstance(size, int) and count <= size) else None
 
     @staticmethod
     def samples() -> Samples:
