@@ -10,7 +10,7 @@ from arignote.ir.core import Func, Op, Value
 from arignote.ir.opdef import OPS, has_trait
 from arignote.ir.types import DimLike, broadcast_shapes, is_complex
 from arignote.passes.base import Pass
-from arignote.passes.rewrite import Rewriter, Table, merge_rules, rewrite
+from arignote.passes.rewrite import Rewriter, Table, rewrite
 
 CANONICALIZE = Table()
 
@@ -130,14 +130,12 @@ def negation_of(b: Rewriter, op: Op) -> Value | None:
     return None if c is None or y.ndim else b.emit(inner.name, x, b.const(-c, y.dtype))[0]
 
 
-def _dims_of_inputs(func: Func) -> dict[DimLike, tuple[Value, int]]:
-    """Symbolic dimension -> an input and its axis of that size."""
-    found: dict[DimLike, tuple[Value, int]] = {}
-    for v in func.inputs():
-        for axis, d in enumerate(v.shape):
-            if not isinstance(d, int):
-                found.setdefault(d, (v, axis))
-    return found
+@CANONICALIZE("dim")
+def dim_of_param(b: Rewriter, op: Op) -> Value | None:
+    """dim(f(x)) -> dim(x), for an input or a parameter x: no tensor is kept for its size."""
+    value, axis = op.operands[0], op.attrs["axis"]
+    source, at = b.sizes.get(value.shape[axis], (value, axis))
+    return None if source is value else b.dim(source, axis=at)
 
 
 @dataclass(frozen=True)
@@ -148,13 +146,4 @@ class Canonicalize(Pass):
     name: ClassVar[str] = "canonicalize"
 
     def run(self, func: Func) -> Func:
-        inputs = _dims_of_inputs(func)
-
-        def dim_of_input(b: Rewriter, op: Op) -> Value | None:
-            """dim(f(x)) -> dim(x): no tensor is kept for its size."""
-            value, axis = op.operands[0], op.attrs["axis"]
-            source, at = inputs.get(value.shape[axis], (value, axis))
-            return None if source is value else b.dim(source, axis=at)
-
-        table = merge_rules(CANONICALIZE, {"dim": [dim_of_input]})
-        return rewrite(func, table, self.name)
+        return rewrite(func, CANONICALIZE, self.name)

@@ -4,6 +4,7 @@ applies."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from arignote.ir.builder import Builder, make_op
 from arignote.ir.core import Func, Op, Region, Value, attrs_equal
 from arignote.ir.diag import Diagnostic, IRError, Loc
 from arignote.ir.opdef import has_trait
+from arignote.ir.types import DimLike
 from arignote.passes.base import hand_on_names, with_operands
 from arignote.passes.dce import prune
 
@@ -53,15 +55,17 @@ class Table(dict[str, list[Rule]]):
 class Rewriter(Builder):
     """A builder that rewrites each op as it is emitted, so what rules make is itself rewritten.
 
-    `opaque` values keep their identity: rules do not look at the ops that made them.
+    `opaque` values keep their identity: rules do not look at the ops that made them. `params` are those of the block.
     """
 
     ops: list[Op]
 
     def __init__(
-        self, rules: Rules, opaque: Collection[Value] = (), title: str = "rewrite", size: int = 0
-    ):
+        self, rules: Rules, opaque: Collection[Value] = (), title: str = "rewrite", size: int = 0,
+        params: Sequence[Value] = (),
+    ):  # fmt: skip
         super().__init__([])
+        self.params = params
         self.rules = rules
         self.opaque = frozenset(opaque)
         self.title = title
@@ -83,6 +87,16 @@ class Rewriter(Builder):
         """Make an op, rewrite it as far as rules go, and return its results or what replaces
         them."""
         return self.place(make_op(name, operands, attrs, regions, loc or self.loc, names))
+
+    @cached_property
+    def sizes(self) -> dict[DimLike, tuple[Value, int]]:
+        """Symbolic dimension -> a parameter of the block, and its axis of that size."""
+        found: dict[DimLike, tuple[Value, int]] = {}
+        for v in self.params:
+            for axis, d in enumerate(v.shape):
+                if not isinstance(d, int):
+                    found.setdefault(d, (v, axis))
+        return found
 
     def place(self, op: Op) -> tuple[Value, ...]:
         """Append `op`, or what the first rule that applies makes of it."""
@@ -188,13 +202,14 @@ def rewrite_ops(
     opaque: Collection[Value] = (),
     title: str = "rewrite",
     keep: Collection[Op] = (),
+    params: Sequence[Value] = (),
 ) -> tuple[list[Op], dict[Value, Value]]:
     """Rewrite `ops` forwards; returns the new ops and the map old -> new value. Ops in `keep` stay
     as they are.
 
     `rewriter.single_use` counts the uses by `ops` and `roots`.
     """
-    b = Rewriter(rules, opaque, title, len(ops))
+    b = Rewriter(rules, opaque, title, len(ops), params)
     for v in (*roots, *(v for op in ops for v in op.operands)):
         b.use_count[v] = b.use_count.get(v, 0) + 1
     before = set(ops)
@@ -217,7 +232,7 @@ def rewrite_ops(
 
 
 def _rewrite_region(region: Region, rules: Rules, title: str) -> Region:
-    ops, mapping = rewrite_ops(region.ops, rules, region.yields, title=title)
+    ops, mapping = rewrite_ops(region.ops, rules, region.yields, title=title, params=region.params)
     yields = [mapping.get(v, v) for v in region.yields]
     if ops == region.ops and yields == region.yields:
         return region
@@ -233,7 +248,7 @@ def _rewrite_region(region: Region, rules: Rules, title: str) -> Region:
 
 def rewrite(func: Func, rules: Rules, title: str) -> Func:
     """Rewrite `func` by `rules` and remove what died; the same object if nothing applied."""
-    ops, mapping = rewrite_ops(func.ops, rules, func.roots(), title=title)
+    ops, mapping = rewrite_ops(func.ops, rules, func.roots(), title=title, params=func.inputs())
     if ops == func.ops and not any(v in mapping for v in func.roots()):
         return func
     return prune(func.with_ops(ops, mapping))

@@ -41,6 +41,7 @@ from arignote.ir.placement import host_scalars
 from arignote.ir.types import Dim, dim_symbols
 from arignote.passes.guard import LARGEST
 from arignote.passes.pipelines import specialized
+from arignote.passes.sink import Sink
 from arignote.passes.specialize import Specialize
 
 Array = np.ndarray[Any, Any]
@@ -79,7 +80,7 @@ def default_backend(func: Func, containers: Sequence[Container], mode: Mode) -> 
 def compile_func(func: Func, containers: Sequence[Container], mode: Mode) -> Executable:
     """An executable for a recorded function; `containers` hold its states, in order."""
     if mode.reference:
-        return Reference(func, containers)
+        return Reference(Sink().run(func), containers)  # branches are lazy in every mode
     backend = _backend or default_backend
     if isinstance(mode, DebugMode):
         from arignote.frontends.tensor.debugmode import Checked

@@ -80,7 +80,7 @@ class ifelse:
 
     @staticmethod
     def samples() -> Samples:
-        return []  # made of other ops only: tests/ir/test_ifelse.py has branches
+        return []  # made of other ops only: tests/ir/test_scan.py has branches
 
 
 class _Branch:
