@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor import pp as pp
     from arignote.frontends.tensor import reduce as reduce
     from arignote.frontends.tensor import scan as scan
+    from arignote.frontends.tensor import scan_checkpoints as scan_checkpoints
     from arignote.frontends.tensor import shared as shared
+    from arignote.frontends.tensor import unroll_scan as unroll_scan
 
 _SUBMODULES = ("ir", "optim", "passes", "tensor")
 _TENSOR_NAMES = (
@@ -69,7 +71,9 @@ _TENSOR_NAMES = (
     "pp",
     "reduce",
     "scan",
+    "scan_checkpoints",
     "shared",
+    "unroll_scan",
 )
 
 __all__ = [
@@ -97,8 +101,10 @@ __all__ = [
     "pp",
     "reduce",
     "scan",
+    "scan_checkpoints",
     "shared",
     "tensor",
+    "unroll_scan",
 ]
 
 

@@ -17,6 +17,7 @@ from arignote.ir.bound import bound_symbols
 from arignote.ir.builder import Builder, describe
 from arignote.ir.core import Func, Op, Region, Value, toposort
 from arignote.ir.diag import Diagnostic, IRError, Loc
+from arignote.ir.lastrows import taken_row
 from arignote.ir.opdef import opdef
 from arignote.ir.types import Dim, DimLike, dim_symbols, is_differentiable
 from arignote.passes.base import Pass
@@ -119,6 +120,7 @@ class GradBuilder(Builder):
                 active.update(r for r in op.results if is_differentiable(r.dtype) and r not in constant)
         pending: dict[Value, list[Value]] = {}
         reached = set(totals)
+        fixed = {*wrt, *constant, *totals}
         for v, ct in seeds:
             pending.setdefault(v, []).append(ct)
             reached.add(v)
@@ -130,6 +132,10 @@ class GradBuilder(Builder):
             if not open_ or not (flow := _flow(op, active)):
                 continue
             cts = [_total(self, r, pending, totals) if r in open_ else None for r in op.results]
+            if cts[0] is not None and (row := self._carried(op, fixed)) is not None:
+                pending.setdefault(row, []).append(self.reshape(cts[0], shape=row.shape))
+                reached.add(row)
+                continue
             passed = pull_back(self, op, cts, flow) if any(ct is not None for ct in cts) else dict[int, Value]()
             # What a program says to be disconnected is; other ops without a cotangent to give are flat.
             reached.update(op.operands[i] for i in (passed if op.name == "with_gradient" else flow))
@@ -143,6 +149,15 @@ class GradBuilder(Builder):
                 total = _named(self.full(0, v.type), v)  # reached only through steps, such as floor: flat
             out.append(total)
         return out
+
+
+    @staticmethod
+    def _carried(op: Op, fixed: Collection[Value]) -> Value | None:
+        """What a loop carries, where `op` takes that from the rows that it stacks: so the gradient needs no rows of
+        zeros. `fixed` values keep their gradients."""
+        via: list[Value] = []
+        row = taken_row(op, via)
+        return row if row is not None and not any(v in fixed for v in via) else None
 
 
 def _check(cost: Value | None, wrt: Sequence[Value], known: Mapping[Value, Value]) -> None:

@@ -20,6 +20,7 @@ from arignote.passes.guard import Guard
 from arignote.passes.scan_hoist import ScanHoist
 from arignote.passes.scan_merge import ScanMerge
 from arignote.passes.scan_prune import ScanPrune
+from arignote.passes.scan_unroll import ScanUnroll
 from arignote.passes.sink import Sink
 from arignote.passes.specialize import Specialize
 from arignote.passes.split import Split
@@ -48,6 +49,7 @@ LOOPS = Pipeline(
         Cse(),
         ScanHoist(),
         ScanPrune(),
+        ScanUnroll(),
         SIMPLIFY,
     ],
     rounds=2,

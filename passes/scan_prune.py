@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value
+from arignote.ir.lastrows import taken_row
 from arignote.ir.loops import Carry, Loop, copy_ops, needed_ops
 from arignote.ir.opdef import has_trait
-from arignote.ir.types import DimLike
 from arignote.passes.base import Pass
 from arignote.passes.blocks import map_blocks
 from arignote.passes.cse import op_key
@@ -21,8 +21,7 @@ class ScanPrune(Pass):
     """Drop from loops and branches what nothing needs, make one of equal carried values, and take for an invariant
     what stays the same from step to step.
 
-    A loop of which only the last row of an output is read hands on that value alone. A loop of one step becomes the
-    step itself.
+    A loop of which only the last row of an output is read hands on that value alone.
     """
 
     name: ClassVar[str] = "scan_prune"
@@ -43,7 +42,7 @@ def _block(ops: list[Op], roots: Sequence[Value]) -> tuple[list[Op], dict[Value,
         b = Builder(out, loc=op.loc)
         new: Sequence[Value] | None = None
         if op in last_rows:
-            new = [b.reshape(mapping.get(last_rows[op], last_rows[op]), shape=op.result.shape)]
+            new = [_row(b, op, operands, mapping.get(last_rows[op], last_rows[op]))]
         elif op.name == "scan":
             new = _Pruned(b, op, operands, used).results()
         elif op.name == "ifelse":
@@ -64,33 +63,19 @@ def _with(op: Op, operands: tuple[Value, ...]) -> Op:
 
 
 def _last_rows(ops: Sequence[Op]) -> dict[Op, Value]:
-    """Slices that take the row of the last step from a stacked output which is a carried value -> that value after
-    the loop."""
-    out: dict[Op, Value] = {}
-    for op in ops:
-        if op.name != "slice" or len(op.operands) > 1 or op.operands[0].owner is None:
-            continue
-        (stack,) = op.operands
-        made = stack.owner
-        if made is None or made.name != "scan" or made.attrs.get("until"):
-            continue
-        start, size = op.attrs["start"], op.attrs["size"]
-        whole = (1, *stack.shape[1:])
-        steps = made.attrs["steps"][0]
-        row: DimLike = 0 if made.attrs.get("reverse") else steps - 1
-        if tuple(size) != whole or start[0] != row or any(s != 0 for s in start[1:]) or _may_be_zero(steps):
-            continue
-        carry = made.attrs["carry"]
-        yields = made.regions[0].yields
-        for j in range(carry):
-            if stack.index >= carry and yields[j] is yields[stack.index]:
-                out[op] = made.results[j]
-                break
+    """Slices that take from stacked outputs what a loop carries -> that value after the loop."""
+    rows = ((op, taken_row(op)) for op in ops)
+    return {op: v for op, v in rows if v is not None and v.type == op.result.type.with_shape(op.result.shape[1:])}
+
+
+def _row(b: Builder, op: Op, operands: Sequence[Value], carried: Value) -> Value:
+    """The row that a slice takes, made of the value carried; a computed index is still checked."""
+    row: Value = b.reshape(carried, shape=op.result.shape)
+    if len(operands) == 1:
+        return row
+    first = b.sub(operands[1], b.sub(b.dim(operands[0], axis=0), b.const(1, "i64")))
+    out: Value = b.slice(row, first, start=op.attrs["start"], size=row.shape, step=(1,) * row.ndim, bound_start=(0,))
     return out
-
-
-def _may_be_zero(steps: DimLike) -> bool:
-    return not (isinstance(steps, int) and steps > 0)
 
 
 def _branches(b: Builder, op: Op, operands: tuple[Value, ...], used: set[Value]) -> list[Value] | None:
@@ -147,8 +132,6 @@ class _Pruned:
     def results(self) -> list[Value] | None:
         """What replaces the results; None if the loop stays as it is."""
         loop, op = self.loop, self.op
-        if loop.stop is None and isinstance(loop.steps, int) and loop.steps == 1 and not effects(loop.ops):
-            return self._step()
         self._unite_carries()
         self._unchanging()
         self._constants()
@@ -173,20 +156,6 @@ class _Pruned:
         while r in found and found[r] is not r:
             r = found[r]
         return r
-
-    def _step(self) -> list[Value]:
-        """A loop of one step: the step."""
-        loop, b = self.loop, self.b
-        mapping = {c.param: c.init for c in loop.carries} | {p: v for v, p in loop.invariants}
-        for x, p in loop.seqs:
-            mapping[p] = b.reshape(x, shape=p.shape)
-        if loop.index is not None:
-            mapping[loop.index] = b.const(0, "i64")
-        assert b.ops is not None
-        b.ops += copy_ops(loop.ops, mapping)
-        lasts = [mapping.get(c.next, c.next) for c in loop.carries]
-        outs = [mapping.get(y, y) for y in loop.outs]
-        return [*lasts, *(b.reshape(y, shape=(1, *y.shape)) for y in outs)]
 
     def _substitute(self, mapping: dict[Value, Value]) -> None:
         """Replace values of the body."""

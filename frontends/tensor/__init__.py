@@ -152,6 +152,7 @@ from arignote.frontends.tensor.folds import foldl as foldl
 from arignote.frontends.tensor.folds import foldr as foldr
 from arignote.frontends.tensor.folds import map as map
 from arignote.frontends.tensor.folds import reduce as reduce
+from arignote.frontends.tensor.folds import unroll_scan as unroll_scan
 from arignote.frontends.tensor.gradient import consider_constant, grad
 from arignote.frontends.tensor.grids import *  # noqa: F403
 from arignote.frontends.tensor.indexing import inc_subtensor, set_subtensor
@@ -190,6 +191,7 @@ from arignote.frontends.tensor.reduction import (
     var,
 )
 from arignote.frontends.tensor.scanning import scan as scan
+from arignote.frontends.tensor.scanning import scan_checkpoints as scan_checkpoints
 from arignote.frontends.tensor.scanning import until as until
 from arignote.frontends.tensor.settings import ConfigError, change_flags, config
 from arignote.frontends.tensor.shapes import (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontends.tensor.blocks import op_symbols, source_of
 from arignote.frontends.tensor.convert import as_tensor_variable, label
 from arignote.frontends.tensor.graph import Axis, Leaf, Symbol, Variable, cast_value, wrap
 from arignote.frontends.tensor.shapes import as_dim
@@ -16,7 +17,8 @@ from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.ir.bound import BOUND, bound_positions
 from arignote.ir.builder import Builder
 from arignote.ir.core import Op, Value
-from arignote.ir.symbols import attr_dims, subs_attr
+from arignote.ir.loops import rebuilt_regions
+from arignote.ir.symbols import subs_attr
 from arignote.ir.types import Dim, DimLike
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ class _Cloner:
                 stack.pop()
                 continue
             op = value.owner
-            needs = [] if op is None else [*op.operands, *map(_source, self._symbols(op))]
+            needs = [] if op is None else [*op.operands, *map(source_of, self._symbols(op))]
             missing = [v for v in needs if v not in self.values]
             if missing:
                 stack += reversed(missing)
@@ -127,8 +129,7 @@ class _Cloner:
         return wrap(value).clone().value_
 
     def _symbols(self, op: Op) -> list[Symbol]:
-        found = {s for a in op.attrs.values() for d in attr_dims(a) for s in d.symbols()}
-        return [s for s in sorted(found) if isinstance(s, Symbol) and s not in self.env]
+        return [s for s in op_symbols(op) if s not in self.env]
 
     def _op(self, op: Op) -> None:
         if op.name == "const":
@@ -146,11 +147,12 @@ class _Cloner:
             attrs["size"] = operands[1].shape
         self.b.loc = op.loc
         names = [r.name for r in op.results]
-        new = self.b.emit(op.name, *operands, regions=op.regions, names=names, **attrs)
+        regions = rebuilt_regions(op, operands, self.env)
+        new = self.b.emit(op.name, *operands, regions=regions, names=names, **attrs)
         self.values.update(zip(op.results, new, strict=True))
 
     def _dim(self, symbol: Symbol) -> DimLike:
-        source = self.values[_source(symbol)]
+        source = self.values[source_of(symbol)]
         if isinstance(symbol.origin, Axis):
             size: DimLike = source.shape[symbol.origin.axis]
             return size
@@ -174,7 +176,3 @@ def _still_bound(op: Op, scalars: list[Value], attrs: dict[str, Any]) -> list[Va
             attrs[listing] = (*attrs.get(listing, ()), position)
             kept.append(scalar)
     return kept
-
-
-def _source(symbol: Symbol) -> Value:
-    return symbol.origin if isinstance(symbol.origin, Value) else symbol.origin.value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor.capture import Capture, leaves_of
+from arignote.frontends.tensor.checkpoints import Every, emit_in_parts
 from arignote.frontends.tensor.convert import as_tensor_variable, label, scalar_int, to_bool, type_text
 from arignote.frontends.tensor.errors import MissingInputError
 from arignote.frontends.tensor.graph import Variable, wrap
@@ -54,6 +55,8 @@ def scan(
     allow_gc: bool | None = None,
     strict: bool = False,
     return_list: bool = False,
+    *,
+    checkpoint: Every | None = None,
 ) -> tuple[Any, OrderedUpdates]:
     """Call `fn` symbolically once, to make the body of a loop; the loop runs it for each element of the sequences.
 
@@ -70,6 +73,8 @@ def scan(
         go_backwards: begin with the last elements of the sequences; outputs are in the order of the steps.
         strict: `fn` uses nothing but its arguments.
         return_list: return a list even for one output.
+        checkpoint: gradients keep the carried values of every so many steps only, and compute the others again;
+            "sqrt" is the root of the number of steps, which needs the least memory.
         mode, profile, allow_gc: for Theano's programs; the function around the loop decides these.
 
     Returns:
@@ -79,7 +84,7 @@ def scan(
     Raises:
         TypeError, ValueError: arguments that do not fit; the message names the argument and the loop.
     """
-    return _Scan(fn, name, strict).build(
+    return _Scan(fn, name, strict, checkpoint).build(
         sequence_infos(sequences, name), output_infos(outputs_info, name), _as_list(non_sequences), n_steps,
         truncate_gradient, go_backwards, return_list,
     )  # fmt: skip
@@ -88,12 +93,42 @@ def scan(
 scan.until = until  # type: ignore[attr-defined]
 
 
+def scan_checkpoints(
+    fn: Callable[..., Any],
+    sequences: Any = None,
+    outputs_info: Any = None,
+    non_sequences: Any = None,
+    name: str | None = None,
+    n_steps: Any = None,
+    save_every_N: Every = 10,  # Theano's name
+    padding: bool = True,
+) -> tuple[Any, OrderedUpdates]:
+    """`scan` with checkpoints, which returns the outputs of every `save_every_N`-th step, and of the last one.
+
+    The steps that are left behind the last whole part run by themselves; nothing is padded. With `padding=False` there
+    must be none.
+
+    Raises:
+        ValueError: with `padding=False`, a number of steps that is known and no multiple of `save_every_N`.
+    """
+    work = _Scan(fn, name, strict=False, every=save_every_N, ends=True)
+    seqs = sequence_infos(sequences, name)
+    steps, _ = work.steps(seqs, n_steps)
+    if not padding and isinstance(steps, int) and isinstance(save_every_N, int) and steps % save_every_N:
+        raise ValueError(
+            f"{work.title}: {steps} steps are no multiple of save_every_N={save_every_N}, and padding is False"
+        )
+    return work.build(seqs, output_infos(outputs_info, name), _as_list(non_sequences), n_steps, -1, False, False)
+
+
 def _as_list(x: Any) -> list[Any]:
     return [] if x is None else list(x) if isinstance(x, (list, tuple)) else [x]
 
 
 class _Scan:
-    def __init__(self, fn: Callable[..., Any], name: str | None, strict: bool, checkpoint: bool = False) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], name: str | None, strict: bool, every: Every | None, ends: bool = False
+    ) -> None:
         from arignote.frontends.tensor.callable import Function
 
         self.title = f"scan {name!r}" if name else "scan"
@@ -103,15 +138,18 @@ class _Scan:
             )
         if not callable(fn):
             raise TypeError(f"{self.title}: fn must be callable, not {fn!r}")
-        self.fn, self.strict, self.checkpoint = fn, strict, checkpoint
+        if every not in (None, "sqrt") and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
+            raise ValueError(f'{self.title}: checkpoint is {every!r}; give a number of steps or "sqrt"')
+        self.fn, self.strict, self.every, self.ends = fn, strict, every, ends
 
     def build(
         self, sequences: list[Sequence_], outputs: list[Output], rest: list[Any], n_steps: Any, truncate: int,
         backwards: bool, return_list: bool,
     ) -> tuple[Any, OrderedUpdates]:  # fmt: skip
-        steps, count = self._steps(sequences, n_steps)
+        steps, count = self.steps(sequences, n_steps)
         loop = Loop(steps, count=count, reverse=bool(backwards), truncate=self._truncation(truncate))
-        loop.checkpoint = self.checkpoint
+        if self.every is not None and loop.truncate:
+            raise ValueError(f"{self.title}: a loop with checkpoints cannot have truncate_gradient as well")
         arguments: list[Any] = []
         stand_ins: dict[Value, Value] = {}  # what `fn` sees -> the parameter
 
@@ -144,6 +182,8 @@ class _Scan:
         body = Capture(stand_ins)
         self._close(loop, body, outputs, made, [shared[v] for v in shared])
         loop.stop = None if stop is None else body.value(to_bool(stop.value_))
+        if self.every is not None and loop.stop is not None:
+            raise ValueError(f"{self.title}: a loop with checkpoints cannot stop by until(...)")
         loop.ops = body.ops
         loop.invariants = [(v, p) for v, p in body.outside.items()]
         if self.strict:
@@ -152,7 +192,7 @@ class _Scan:
 
     # -- arguments --------------------------------------------------------------------------------------------------
 
-    def _steps(self, sequences: list[Sequence_], n_steps: Any) -> tuple[DimLike, Value | None]:
+    def steps(self, sequences: list[Sequence_], n_steps: Any) -> tuple[DimLike, Value | None]:
         """The number of steps, and the scalar that gives it where no input does."""
         if n_steps is not None:
             number = scalar_int(n_steps, f"{self.title}: n_steps")
@@ -272,8 +312,11 @@ class _Scan:
     def _results(
         self, loop: Loop, made: list[TensorVariable], shared: list[SharedVariable], return_list: bool
     ) -> tuple[Any, OrderedUpdates]:
-        b = Builder(loc=user_loc())
-        lasts, stacks = loop.emit(b, [*(c.init.name for c in loop.carries), *(v.name for v in made)])
+        if self.every is not None:
+            lasts, stacks = emit_in_parts(loop, self.every, self.ends)
+        else:
+            names = [*(c.init.name for c in loop.carries), *(v.name for v in made)]
+            lasts, stacks = loop.emit(Builder(loc=user_loc()), names)
         results: list[Any] = [wrap(s) for s in stacks[: len(made)]]
         if loop.reverse:
             results = [r[::-1] for r in results]

@@ -70,9 +70,10 @@ class scan:
         outer = operands[: len(operands) - count]
         params = [p.type for p in regions[0].params]
         given = params[index:]
-        fits = len(given) == len(outer) >= seqs + carry and seqs >= 0 and carry >= 0
+        fits = len(params) >= index and len(given) == len(outer) >= seqs + carry and seqs >= 0 and carry >= 0
         require(fits, f"the region takes {len(params)} values for {len(outer)} operands (C1)")
-        require(not index or params[0] == TensorType("i64", ()), f"the position is i64[], not {params[0]} (C3)")
+        if index:
+            require(params[0] == TensorType("i64", ()), f"the position is i64[], not {params[0]} (C3)")
         (t,) = steps
         for x in outer[:seqs]:
             require(x.ndim > 0 and same_dim(x.shape[0], t), f"the sequence {x} does not have {t} elements (C2)")

@@ -102,7 +102,7 @@ def test_a_condition_stops_the_loop_and_the_rest_is_zero() -> None:
 }
 """
     (last, rows, n), _ = run(func(text), [np.array(3.0)])
-    assert (last, n) == (24.0, 3)
+    assert last == 24.0 and n == 3
     np.testing.assert_array_equal(rows, [6.0, 12.0, 24.0, 0, 0, 0, 0, 0, 0])
 
 
