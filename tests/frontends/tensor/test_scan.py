@@ -308,3 +308,34 @@ def test_a_size_that_differs_from_step_to_step() -> None:
     total, _ = ar.scan(lambda k: x[:k].sum(), sequences=n)
     f = ar.function([x, n], total)
     assert f(np.arange(5.0), np.array([0, 2, 5, 9])).tolist() == [0, 1, 10, 10]
+
+
+def test_sentences_of_many_lengths_compile_at_most_three_times() -> None:
+    """One version for the first length, one for any length, and one for lengths under `truncate_gradient`."""
+    from arignote.frontends.tensor.compiler import default_backend, set_backend
+
+    made = []
+
+    def counting(*args: Any) -> Any:
+        made.append(args)
+        return default_backend(*args)
+
+    w = ar.shared(np.eye(4) / 2, "w")
+    x = T.ivector("x")
+    h, _ = ar.scan(
+        lambda i, h: T.tanh(w[i] + T.dot(h, w)), x, T.zeros(4, dtype="float64"), truncate_gradient=10
+    )
+    cost = (h**2).mean()
+    before = set_backend(counting)
+    try:
+        f = ar.function([x], cost, updates=[(w, w - 0.1 * T.grad(cost, w))])
+        slow = ar.function([x], cost, mode="reference")
+        rng = np.random.default_rng(3)
+        for i, length in enumerate(rng.permutation(200) + 1):
+            xs = rng.integers(0, 4, size=length).astype(np.int32)
+            want = slow(xs) if i % 20 == 0 else None
+            cost_now = f(xs)
+            assert want is None or cost_now == pytest.approx(want, rel=1e-10)
+    finally:
+        set_backend(before)
+    assert len(made) <= 3
