@@ -60,8 +60,11 @@ def flattened(op: Op) -> tuple[Shape, tuple[int, ...], dict[Value, Shape]]:
     """The iteration space, the reduced axes and the shape of each value, with axes joined where all operands allow."""
     region, axes = op.regions[0], tuple(op.attrs["axes"])
     values = [*region.params, *(r for o in region.ops for r in o.results)]
+    joins = {o.result: o.attrs["axis"] for o in region.ops if o.name == "join"}
     reductions = [o for o in region.ops if has_trait(o.name, "reduction")]
-    domain = reductions[0].operands[0].shape if reductions else region.yields[0].shape
+    first = region.yields[0]
+    whole_op = reductions[0] if reductions else first.owner if first in joins else None
+    domain = first.shape if whole_op is None else whole_op.operands[0].shape
     shapes = {v: v.shape for v in values}
     indexed = any(has_trait(o.name, "index") and not (o.name == "broadcast" and o.operands[0].ndim == 0)
                   and o.name != "reshape" and not (has_trait(o.name, "position") and not axes)
@@ -73,11 +76,13 @@ def flattened(op: Op) -> tuple[Shape, tuple[int, ...], dict[Value, Shape]]:
         return domain, axes, shapes
     if not axes:
         padded = {v: (1,) * (n - v.ndim) + v.shape for v in values if v.ndim and v not in whole}
+        same = [s for v, s in padded.items() if v not in joins]
         groups: list[list[int]] = [[]]
         last: int | None = None  # the latest axis that is not 1: an axis of size 1 joins any other
         for a in range(n):
             b = a if last is None else last
-            if domain[a] != 1 and any((s[a] == domain[a]) != (s[b] == domain[b]) for s in padded.values()):
+            apart = a and a in joins.values()  # parts lie side by side from this axis on
+            if apart or (domain[a] != 1 and any((s[a] == domain[a]) != (s[b] == domain[b]) for s in same)):
                 groups.append([])
             groups[-1].append(a)
             last = last if domain[a] == 1 else a
@@ -272,10 +277,23 @@ class KernelEmitter(Emitter):
 
     def store_all(self, yields: list[int], idx: Callable[[Value], tuple[Any, ...]]) -> None:
         """Compute every output, then store: an output may be written over an operand of another."""
-        ready = [(i, idx(self.region.yields[i])) for i in yields]
-        values = [self.value(self.region.yields[i], at) for i, at in ready]
-        for (i, at), x in zip(ready, values, strict=True):
-            self.add(self.outputs[i].store(self.flat(self.region.yields[i], at), x))
+        stores = []
+        for i in yields:
+            y = self.region.yields[i]
+            parts = y.owner.operands if y.owner is not None and y.owner.name == "join" else (y,)
+            for k, part in enumerate(parts):
+                at = idx(part)
+                stores.append((self.outputs[i], self.flat(y, self._joined(y, part, k, at)), self.value(part, at)))
+        for buffer, at, x in stores:
+            self.add(buffer.store(at, x))
+
+    def _joined(self, y: Value, part: Value, k: int, at: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Where in `y` the `k`th of its parts has the element `at`."""
+        shape, whole = self.shapes[part], self.shapes[y]
+        axis = next((a for a, (d, n) in enumerate(zip(shape, whole, strict=True)) if d != n), None)
+        if not k or axis is None:
+            return at
+        return (*at[:axis], add(at[axis], mul(i64(k), self.dim(shape[axis]))), *at[axis + 1 :])
 
     # -- schedules --------------------------------------------------------------------------------------------------
 

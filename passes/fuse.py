@@ -3,7 +3,8 @@
 Each kernel (`fused` op) has one iteration space. Elementwise ops of one shape fuse into `map` kernels with any number
 of outputs. A reduction turns its kernel into `rows` (the last axis is reduced: softmax, norms, losses) in which values
 per row and further full-size values may follow, or `cols` (the last axis stays: bias gradients), in which only values
-of the reduced shape may. Cheap leaves (constants, `iota`, `broadcast` of a scalar) are copied into each kernel.
+of the reduced shape may. Cheap leaves (constants, `iota`, `broadcast` of a scalar) are copied into each kernel. A
+concatenation of equal shapes is a `join` at the end of the map that computes its parts.
 """
 
 from __future__ import annotations
@@ -50,6 +51,16 @@ def _is_free(op: Op) -> bool:
     if op.name == "const":
         return op.result.ndim == 0
     return op.name == "iota" or (op.name == "broadcast" and op.operands[0].ndim == 0 and len(op.operands) == 1)
+
+
+def _is_join(op: Op) -> bool:
+    """Whether `op` puts values of one shape beside each other: the kernel that computes them can store them so."""
+    return op.name == "concatenate" and len({v.shape for v in op.operands}) == 1
+
+
+def _reads_memory(op: Op) -> bool:
+    """Whether `op` reads operands at other places than where its kernel is at."""
+    return has_trait(op.name, "index") and op.name not in ("broadcast", "reshape") and not _is_join(op)
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,7 @@ class _Fusion:
         group = _Group(
             len(self.all),
             [op],
-            op.operands[0].shape if reduces else op.results[0].shape,
+            op.operands[0].shape if reduces or _is_join(op) else op.results[0].shape,
             op.attrs["axes"] if reduces else (),
             self._fusable(op),
         )
@@ -113,7 +124,7 @@ class _Fusion:
             group.above |= self.groups[p].bit | self.groups[p].above
         if not group.fusable and not self._row_reshape(op):
             return
-        if has_trait(op.name, "index") and op.name not in ("broadcast", "reshape"):
+        if _reads_memory(op):
             return  # an index op reads from memory: a leaf of its kernel
         for p in reversed(producers):
             target = self.groups[p]
@@ -136,6 +147,8 @@ class _Fusion:
             return False
         if not (a.axes or b.axes) and any(op.name == "reshape" for op in (*a.ops, *b.ops)):
             return False  # only between the two forms of a value per row
+        if (a.axes or b.axes) and any(map(_is_join, (*a.ops, *b.ops))):
+            return False
         space = self._common_space(a, b)
         if space is None or self._reads_elsewhere(a, b) or self._reads_elsewhere(b, a):
             return False
@@ -163,7 +176,7 @@ class _Fusion:
     def _reads_elsewhere(self, a: _Group, b: _Group) -> bool:
         """Whether `b` reads what `a` computes at other places than where it is at: from memory, not within a kernel."""
         return any(
-            has_trait(op.name, "index") and op.name not in ("broadcast", "reshape")
+            _reads_memory(op)
             and any(v.owner is not None and not _is_free(v.owner) and self.groups[v.owner] is a for v in op.operands)
             for op in b.ops
         )  # fmt: skip
@@ -326,7 +339,8 @@ class _Fusion:
 
         for op in group.ops:
             operands = [read(v) for v in op.operands]
-            results = inner.emit(op.name, *operands, loc=op.loc, names=[r.name for r in op.results], **op.attrs)
+            name = "join" if _is_join(op) else op.name
+            results = inner.emit(name, *operands, loc=op.loc, names=[r.name for r in op.results], **op.attrs)
             local.update(zip(op.results, results, strict=True))
         kind = "map" if not group.axes else "rows" if len(group.domain) - 1 in group.axes else "cols"
         region = Region(params, body, [local[v] for v in outputs])

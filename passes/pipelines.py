@@ -17,6 +17,7 @@ from arignote.passes.decompose import Decompose
 from arignote.passes.fold import Fold
 from arignote.passes.gemm import Gemm
 from arignote.passes.guard import Guard
+from arignote.passes.parts import Parts
 from arignote.passes.scan_hoist import ScanHoist
 from arignote.passes.scan_merge import ScanMerge
 from arignote.passes.scan_prune import ScanPrune
@@ -58,6 +59,7 @@ LOOPS = Pipeline(
 #: Choose the forms that kernels and libraries take.
 LOWER = Pipeline(
     [
+        Parts(),
         Decompose(),
         Accumulate(),
         Gemm(),

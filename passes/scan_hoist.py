@@ -126,7 +126,7 @@ class _Hoist:
                 free.append(op)
                 cheap.update(op.results)
             elif op.operands and not op.regions and all(v in fixed or v in cheap for v in op.operands):
-                if _may_refuse(op):
+                if _may_refuse(op) or self._is_absorbed(op):
                     continue
                 move.append(op)
                 fixed.update((r, r) for r in op.results)
@@ -143,6 +143,12 @@ class _Hoist:
             for r in op.results:
                 inner[r] = loop.invariant(mapping[r])
         self._substitute([op for op in loop.ops if op not in set(move)], inner)
+
+    def _is_absorbed(self, op: Op) -> bool:
+        """Whether products, which take operands transposed for nothing, are all that uses a transposed matrix."""
+        users = [o for o in self.loop.ops if op.result in o.operands]
+        yielded = op.result in self.loop.yields()
+        return op.name == "transpose" and op.result.ndim == 2 and not yielded and all(o.name == "dot" for o in users)
 
     def _before(self) -> None:
         """Products that depend on sequences and invariants alone run on all steps at once."""

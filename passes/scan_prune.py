@@ -258,6 +258,9 @@ class _Pruned:
             if (copy := _filled(b, x, p.shape)) is not None:
                 mapping[p] = copy
                 loop.invariants.remove((x, p))
+            elif (whole := self._transposed(x, p)) is not None:
+                mapping[p] = b.transpose(loop.invariant(whole), perm=(1, 0))
+                loop.invariants.remove((x, p))
         for x, p in list(loop.seqs):
             if (copy := _filled(b, x, p.shape)) is not None:
                 mapping[p] = copy
@@ -275,6 +278,14 @@ class _Pruned:
         if mapping:
             self._substitute(mapping)
             loop.ops = [*made, *loop.ops]
+
+    def _transposed(self, x: Value, p: Value) -> Value | None:
+        """The matrix of which `x` is the transpose, where products, which take it as it is, are all that uses it."""
+        made = x.owner
+        users = [op for op in self.loop.ops if p in op.operands]
+        if made is None or made.name != "transpose" or x.ndim != 2 or p in self.loop.yields():
+            return None
+        return made.operands[0] if all(op.name == "dot" for op in users) else None
 
     def _duplicate_parameters(self) -> None:
         loop = self.loop

@@ -1,4 +1,4 @@
-"""The op of the fusion pass: one kernel made of many ops."""
+"""The ops of the fusion pass: kernels made of many ops, and what there is only in kernels."""
 
 from __future__ import annotations
 
@@ -43,6 +43,38 @@ class fused:
     @staticmethod
     def samples() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
         return []  # made of other ops only, whose samples cover it
+
+
+@defop
+class join:
+    """join(*xs: T[...]) {axis} -> T[...]: operands of one shape one after the other along `axis`. (C1) operands of one
+    type. (C2) an axis.
+
+    The last op of a kernel, whose space is that of the operands: an element is stored where its operand begins.
+    """
+
+    traits = ("library",)
+    vjp = None
+    lower = "fused"
+
+    @staticmethod
+    def infer(x: TensorType, *xs: TensorType, axis: int) -> TensorType:
+        require(all(y == x for y in xs), f"operands have one type, not {', '.join(map(str, (x, *xs)))} (C1)")
+        require(0 <= axis < x.ndim, f"axis {axis} of {x} (C2)")
+        return x.with_shape(d * (len(xs) + 1) if a == axis else d for a, d in enumerate(x.shape))
+
+    @staticmethod
+    def eval(*xs: np.ndarray, axis: int) -> np.ndarray:
+        return np.concatenate(xs, axis=axis)
+
+    @staticmethod
+    def flops(*xs: TensorType, axis: int) -> int:
+        return 0
+
+    @staticmethod
+    def samples() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+        a, b = np.arange(6.0).reshape(2, 3), -np.ones((2, 3))
+        return [((a, b), {"axis": 0}), ((a, b, a), {"axis": 1}), ((a,), {"axis": 1}), ((a[:0], a[:0]), {"axis": 1})]
 
 
 @defop
