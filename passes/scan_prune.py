@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value
 from arignote.ir.lastrows import taken_row
-from arignote.ir.loops import Carry, Loop, copy_ops, needed_ops
+from arignote.ir.loops import Carry, Loop, copy_ops, needed_ops, stack_type
 from arignote.ir.opdef import has_trait
 from arignote.passes.base import Pass
 from arignote.passes.blocks import map_blocks
@@ -128,6 +128,7 @@ class _Pruned:
         self.changed = False
         self.same: dict[Value, Value] = {}  # parameters and values of the body -> what they equal
         self.replaced: dict[Value, Value] = {}  # results -> outer values
+        self.views: dict[Value, Value] = {}  # results -> rows of another shape
 
     def results(self) -> list[Value] | None:
         """What replaces the results; None if the loop stays as it is."""
@@ -135,6 +136,7 @@ class _Pruned:
         self._unite_carries()
         self._unchanging()
         self._constants()
+        self._reshaped_outputs()
         self._duplicate_outputs()
         self._duplicate_parameters()
         self._drop_dead()
@@ -150,6 +152,8 @@ class _Pruned:
                 new.name = old.name
         if loop.stop is not None:
             found[op.results[-1]] = new_stacks[-1]
+        for stack, rows in self.views.items():
+            found[stack] = self.b.reshape(self._final(found, rows), shape=stack.shape)
         return [self._final(found, r) for r in op.results]
 
     def _final(self, found: dict[Value, Value], r: Value) -> Value:
@@ -302,6 +306,16 @@ class _Pruned:
             setattr(loop, attr, kept)
         if mapping:
             self._substitute(mapping)
+
+    def _reshaped_outputs(self) -> None:
+        """Rows are stacked as they are, and reshaped all at once: so they may be those of a carried value."""
+        loop = self.loop
+        for k, (y, s) in enumerate(zip(loop.outs, self.stacks, strict=True)):
+            if s is not None and y.owner is not None and y.owner.name == "reshape" and len(y.owner.operands) == 1:
+                (loop.outs[k],) = y.owner.operands
+                self.views[s] = rows = Value(stack_type(loop.outs[k].type, loop.steps))
+                self.stacks[k] = rows
+                self.changed = True
 
     def _duplicate_outputs(self) -> None:
         loop = self.loop

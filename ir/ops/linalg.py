@@ -17,6 +17,7 @@ from arignote.ir.ops.rules import (
     check_kind,
     made_by,
     same_shape,
+    uniform,
     widened,
 )
 from arignote.ir.types import DimLike, TensorType, better_dim, is_float, same_dim
@@ -55,6 +56,10 @@ class dot:
         return b.dot(ct, t(b, y)), b.dot(t(b, x), ct)
 
     @staticmethod
+    def fold(b: Builder, op: Op) -> Value | None:
+        return zero_product(b, op)
+
+    @staticmethod
     def samples() -> Samples:
         r = np.random.default_rng(0)
         shapes = [((2, 3), (3, 4)), ((1, 1), (1, 1)), ((2, 0), (0, 3)), ((0, 2), (2, 3))]
@@ -67,6 +72,12 @@ def check_product(x: TensorType, y: TensorType, rank: int) -> None:
     require(x.dtype == y.dtype, f"dtypes differ: {x} . {y} (C2)")
     require(x.ndim == y.ndim == rank, f"takes two operands of rank {rank}, got {x} . {y} (C3)")
     require(same_dim(x.shape[-1], y.shape[-2]), f"inner dimensions differ: {x} . {y} (C4)")
+
+
+def zero_product(b: Builder, op: Op) -> Value | None:
+    """A sum of no terms, and a product with zeros, as Theano has it: 0 times what is not finite is 0."""
+    x, y = op.operands
+    return b.full(0, op.result.type) if x.shape[-1] == 0 or uniform(x) == 0 or uniform(y) == 0 else None
 
 
 @defop
@@ -91,6 +102,10 @@ class batched_dot:
         if not is_float(out.dtype):
             return None, None
         return b.batched_dot(ct, t(b, y)), b.batched_dot(t(b, x), ct)
+
+    @staticmethod
+    def fold(b: Builder, op: Op) -> Value | None:
+        return zero_product(b, op)
 
     @staticmethod
     def samples() -> Samples:
