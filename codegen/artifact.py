@@ -6,9 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import tvm
-from tvm import tirx
-from tvm.tirx import compilation_pipeline
+from arignote.codegen.toolchain import compilation_pipeline, tirx, tvm
 
 PIPELINE = "arignote"
 

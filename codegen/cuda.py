@@ -7,10 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import tvm
-from tvm import ir as tvm_ir
-from tvm import tirx
-
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -28,6 +24,7 @@ from arignote.codegen.kernels import CUDA_THREADS
 from arignote.codegen.scalar import K
 from arignote.codegen.schedules import build_kernel
 from arignote.codegen.target import Target
+from arignote.codegen.toolchain import load_cuda, tirx, tvm, tvm_ir
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic
 from arignote.ir.placement import host_scalars, is_contiguous_view
@@ -158,6 +155,7 @@ def cuda_text(func: Func, target: Target) -> str:
     lines += ["//   " + step for step in steps]
     if not functions:
         return "\n".join(lines) + "\n"
+    load_cuda()
     library = tirx.build(tvm.IRModule(functions), target=tvm_target(target))
     source = str(library.imports[0].inspect_source())
     return "\n".join(lines) + "\n\n" + source.partition(PRELUDE_END)[2].lstrip()

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tvm import tirx
-
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -28,6 +26,7 @@ from arignote.codegen.emit import (
 )
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
+from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op
 from arignote.ir.types import is_float, prod_dims
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tvm import tirx
-
 from arignote.codegen.emit import add, i64, is_const, mul
 from arignote.codegen.microkernels import (
     PANEL_BYTES,
@@ -20,6 +18,7 @@ from arignote.codegen.microkernels import (
     lanes_of,
     load_vector,
 )  # fmt: skip
+from arignote.codegen.toolchain import tirx
 
 BLOCK_BYTES = 512 * 1024  # of B, read again for every few rows: half a second-level cache
 

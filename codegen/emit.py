@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tvm import ir as tvm_ir
-from tvm import tirx
-
 from arignote.codegen.mathcore import Expr, emitting
+from arignote.codegen.toolchain import tirx, tvm_ir
 from arignote.ir.types import DTYPES, Dim, DimLike
 
 ZERO = tirx.const(0, "int64")

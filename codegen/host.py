@@ -10,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import tvm
-from tvm import ir as tvm_ir
-from tvm import tirx
-
 from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi, Check, abi_of, executed, index_checks
 from arignote.codegen.clock import Clock
@@ -38,6 +34,7 @@ from arignote.codegen.loops import lower_ifelse, lower_scan
 from arignote.codegen.scalar import K
 from arignote.codegen.schedules import build_kernel
 from arignote.codegen.target import Target
+from arignote.codegen.toolchain import tirx, tvm, tvm_ir
 from arignote.ir.bound import bound_dims, bound_positions
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic, IRError

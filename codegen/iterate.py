@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tvm import tirx
-
 from arignote.codegen.emit import ZERO, Buffer, Emitter, i64, pointer_var, private_function
 from arignote.codegen.scalar import K
+from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Region, Value
 from arignote.ir.opdef import OPS, semantic
 

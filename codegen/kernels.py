@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tvm import tirx
-
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -30,6 +28,7 @@ from arignote.codegen.emit import (
 )  # fmt: skip
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
+from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Value
 from arignote.ir.opdef import OPS, Reducer, has_trait
 from arignote.ir.types import DimLike, dim_symbols, prod_dims

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tvm import tirx
-
 from arignote.codegen import abi as codes
 from arignote.codegen.emit import ZERO, Buffer, Pointer, add, i64, is_const, mul
 from arignote.codegen.library import copy_memory, int32, leading, product
 from arignote.codegen.scalar import K
+from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op
 from arignote.ir.placement import scratch_types
 from arignote.ir.types import DTYPES

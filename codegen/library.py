@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tvm import tirx
-
 from arignote.codegen import abi as codes
 from arignote.codegen import gemm
 from arignote.codegen.cumulate import cumulate
@@ -30,6 +28,7 @@ from arignote.codegen.microkernels import Product
 from arignote.codegen.printing import CALLBACK
 from arignote.codegen.scalar import K
 from arignote.codegen.sorting import sort_rows
+from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Value, every_op
 from arignote.ir.types import DTYPES
 

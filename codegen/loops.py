@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tvm import tirx
-
 from arignote.codegen.abi import index_checks
 from arignote.codegen.emit import ZERO, Buffer, Pointer, add, as_stmt, i64, is_const, mul
 from arignote.codegen.library import range_check
 from arignote.codegen.scalar import K
+from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Value
 from arignote.ir.loops import Carry, Loop
 from arignote.ir.placement import storage

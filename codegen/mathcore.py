@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tvm import ir, tirx
+from arignote.codegen.toolchain import tirx, tvm_ir
 
 Expr = Any
 """A tirx expression (TVM has no usable static types)."""
@@ -112,11 +112,11 @@ def emitting(hooks: Hooks) -> Iterator[None]:
 
 def let(value: Expr, dtype: str, body: Callable[[Expr], Expr]) -> Expr:
     """``body(v)`` with ``v`` bound to ``value``; variables and constants are passed as they are."""
-    if isinstance(value, (ir.Var, tirx.FloatImm, tirx.IntImm)):
+    if isinstance(value, (tvm_ir.Var, tirx.FloatImm, tirx.IntImm)):
         return body(value)
     if _hooks:
         return body(_hooks[-1].named(value))
-    v = tirx.Var("t", ir.PrimType(dtype))
+    v = tirx.Var("t", tvm_ir.PrimType(dtype))
     return tirx.Let(v, value, body(v))
 
 

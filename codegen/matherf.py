@@ -7,8 +7,6 @@ interpolate at Chebyshev points.
 
 from __future__ import annotations
 
-from tvm import tirx
-
 from arignote.codegen.mathcore import (
     Expr,
     absolute,
@@ -23,6 +21,7 @@ from arignote.codegen.mathcore import (
     widen,
 )
 from arignote.codegen.mathexp import em1, exp_scaled
+from arignote.codegen.toolchain import tirx
 
 #: erf(x) / x - 1 in x**2, |x| < 1.
 _NEAR = {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tvm import tirx
-
 from arignote.codegen.mathcore import (
     LN2,
     LOG2E,
@@ -20,6 +18,7 @@ from arignote.codegen.mathcore import (
     where,
     widen,
 )
+from arignote.codegen.toolchain import tirx
 
 
 def pow2(k: Expr, dtype: str) -> Expr:

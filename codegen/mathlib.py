@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tvm import tirx
-
 from arignote.codegen.mathcore import (
     Expr,
     absolute,
@@ -47,6 +45,7 @@ from arignote.codegen.mathlog import (
 )
 from arignote.codegen.mathpow import power, powi
 from arignote.codegen.mathtrig import arccos, arcsin, arctan, arctan2, cos, sin, tan
+from arignote.codegen.toolchain import tirx
 
 __all__ = [
     "ACCURACY",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tvm import tirx
-
 from arignote.codegen.mathcore import (
     INF,
     LN2,
@@ -25,6 +23,7 @@ from arignote.codegen.mathcore import (
     widen,
 )
 from arignote.codegen.mathexp import exp_scaled
+from arignote.codegen.toolchain import tirx
 
 
 def log_parts(x: Expr, dtype: str, body: Callable[[Expr, Expr], Expr]) -> Expr:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tvm import tirx
-
 from arignote.codegen.mathcore import (
     LOG2E,
     NAN,
@@ -27,6 +25,7 @@ from arignote.codegen.mathcore import (
 )
 from arignote.codegen.mathexp import em1, exp, pow2
 from arignote.codegen.mathlog import log, log_parts
+from arignote.codegen.toolchain import tirx
 
 _THIRDS = (0.6666666666666666, 3.700743415417188e-17)  # 2/3 in two parts
 _REST = tuple(2.0 / (2 * n + 5) for n in range(11))  # log((1+s)/(1-s)) = 2s + s**3 (2/3 + z rest)

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tvm import tirx
-
 from arignote.codegen.mathcore import (
     NAN,
     Expr,
@@ -29,6 +27,7 @@ from arignote.codegen.mathcore import (
     where,
     widen,
 )
+from arignote.codegen.toolchain import tirx
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tvm import tirx
-
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -27,6 +25,7 @@ from arignote.codegen.emit import (
     scalar_var,
 )  # fmt: skip
 from arignote.codegen.target import Target
+from arignote.codegen.toolchain import tirx
 from arignote.ir.types import DTYPES
 
 ITEM = {"f32": 4, "f64": 8}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tvm import tirx
-
 from arignote.codegen import mathcore, mathlib
+from arignote.codegen.toolchain import tirx
 from arignote.ir.types import DTYPES
 
 #: Record name -> function of mathlib where they differ.

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tvm import tirx
-
 from arignote.codegen.emit import ZERO, Buffer, add, floordiv, i64, is_const, linear_index, mul
 from arignote.codegen.kernels import COSTLY, Kernel, KernelEmitter
 from arignote.codegen.random import in_chunks
 from arignote.codegen.target import Target
+from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Value
 from arignote.ir.opdef import has_trait
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tvm import tirx
-
 from arignote.codegen.emit import (
     ZERO,
     Buffer,
@@ -27,6 +25,7 @@ from arignote.codegen.emit import (
     private_function,
 )
 from arignote.codegen.scalar import K
+from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op
 from arignote.ir.ops.sort import SHORT_ROW
 from arignote.ir.types import is_float, prod_dims

@@ -55,7 +55,7 @@ def _is_free(op: Op) -> bool:
 
 def _is_join(op: Op) -> bool:
     """Whether `op` puts values of one shape beside each other: the kernel that computes them can store them so."""
-    return op.name == "concatenate" and len({v.shape for v in op.operands}) == 1
+    return op.name == "join" or (op.name == "concatenate" and len({v.shape for v in op.operands}) == 1)
 
 
 def _reads_memory(op: Op) -> bool:
@@ -103,7 +103,7 @@ class _Fusion:
             return False
         if op.name == "reshape" or (op.name == "slice" and is_contiguous_view(op)):
             return False
-        return any(has_trait(op.name, t) for t in ("elementwise", "index", "reduction"))
+        return _is_join(op) or any(has_trait(op.name, t) for t in ("elementwise", "index", "reduction"))
 
     def _place(self, op: Op) -> None:
         """Give `op` a group, merged with those of its operands where the result is a kernel."""

@@ -148,9 +148,7 @@ def elementwise(fn: Callable[..., Any], dtypes: Sequence[str], n: int, lanes: in
 
 def loop_module(pointers: Sequence[Any], buffers: Sequence[Any], e: Emitter, n: int, dtypes: Sequence[str]) -> Any:
     """`main(*arrays)` that runs a private function of pointers."""
-    import tvm
-    from tvm import ir as tvm_ir
-    from tvm import tirx
+    from arignote.codegen.toolchain import tirx, tvm, tvm_ir
 
     inner = private_function(pointers, dict(zip(pointers, buffers, strict=True)), e.stmts)
     gv = tvm_ir.GlobalVar("loop")
