@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from arignote.ir.diag import require
 from arignote.ir.opdef import defop
-from arignote.ir.types import TensorType, is_differentiable
+from arignote.ir.ops.rules import same_shape
+from arignote.ir.types import TensorType, better_dim, is_differentiable
 
 
 @defop
@@ -59,9 +61,11 @@ class join:
 
     @staticmethod
     def infer(x: TensorType, *xs: TensorType, axis: int) -> TensorType:
-        require(all(y == x for y in xs), f"operands have one type, not {', '.join(map(str, (x, *xs)))} (C1)")
+        fits = all(y.dtype == x.dtype and same_shape(y.shape, x.shape) for y in xs)
+        require(fits, f"operands have one type, not {', '.join(map(str, (x, *xs)))} (C1)")
         require(0 <= axis < x.ndim, f"axis {axis} of {x} (C2)")
-        return x.with_shape(d * (len(xs) + 1) if a == axis else d for a, d in enumerate(x.shape))
+        shape = functools.reduce(lambda s, y: tuple(map(better_dim, s, y.shape)), xs, x.shape)
+        return x.with_shape(d * (len(xs) + 1) if a == axis else d for a, d in enumerate(shape))
 
     @staticmethod
     def eval(*xs: np.ndarray, axis: int) -> np.ndarray:
