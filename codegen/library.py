@@ -25,6 +25,7 @@ from arignote.codegen.emit import (
 )
 from arignote.codegen.iterate import iterate_elements
 from arignote.codegen.microkernels import Product
+from arignote.codegen.nonzero import places_of_true
 from arignote.codegen.printing import CALLBACK
 from arignote.codegen.scalar import K
 from arignote.codegen.sorting import sort_rows
@@ -334,5 +335,5 @@ def _print(host: HostEmitter, op: Op) -> None:
 LIBRARY: dict[str, Callable[[Any, Op], None]] = {
     "dot": _gemm, "gemm": _gemm, "batched_dot": _batched_dot, "scatter": _scatter,
     "argsort": sort_rows, "sort": sort_rows, "cumsum": cumulate, "cumprod": cumulate, "recurrence": cumulate,
-    "iterate": iterate_elements, "print": _print,
+    "iterate": iterate_elements, "nonzero": places_of_true, "print": _print,
 }  # fmt: skip

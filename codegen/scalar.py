@@ -65,8 +65,9 @@ class Scalar:
         return tirx.EQ(_number(a), _number(b))
 
     def neq(self, a: Any, b: Any) -> Any:
-        """a != b."""
-        return tirx.NE(_number(a), _number(b))
+        """a != b: true where one is NaN, which TVM's own NE of floats denies."""
+        a, b = _number(a), _number(b)
+        return tirx.NE(a, b) if dtype_of(a).startswith(("int", "uint")) else tirx.Not(tirx.EQ(a, b))
 
     def logical_and(self, a: Any, b: Any) -> Any:
         """Both."""

@@ -14,6 +14,7 @@ BOUND: dict[str, tuple[tuple[str, str], ...]] = {
     "svd": (("shape", "bound"),),
     "qr": (("shape", "bound"),),
     "pinv": (("shape", "bound"),),
+    "nonzero": (("shape", "bound"),),
     "random_bits": (("shape", "bound"),),
     "scan": (("steps", "bound"),),
     "slice": (("start", "bound_start"), ("size", "bound_size")),

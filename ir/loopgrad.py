@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from arignote.ir.bound import bound_symbols
+from arignote.ir.bound import bound_symbols, symbols_of
 from arignote.ir.core import Op, Value
-from arignote.ir.loops import Carry, Loop, copy_ops, element_type, needed_ops, stack_type
+from arignote.ir.loops import Carry, Loop, copy_ops, element_type, needed_ops, rebuilt_regions, stack_type
 from arignote.ir.opdef import has_trait
-from arignote.ir.types import DimLike, is_differentiable
+from arignote.ir.symbols import subs_attr
+from arignote.ir.types import DimLike, dim_symbols, is_differentiable
 
 #: Elementwise ops whose results are kept instead of being computed again.
 EXPENSIVE = frozenset(
@@ -120,11 +121,30 @@ class Backward:
         for v in used:
             if v not in own and v not in mapping and v not in self.made:
                 mapping[v] = back.invariant(v)
-        again = copy_ops(plan.again, mapping)
-        back.ops = [*self.window.prologue, *again, *copy_ops(new, mapping)]
+        back.ops = [*self.window.prologue, *self._copies([*plan.again, *new], mapping)]
         for c in back.carries:
             c.next = mapping.get(c.next, c.next)
         back.outs = [mapping.get(v, v) for v in back.outs]
+
+
+    def _copies(self, ops: Sequence[Op], mapping: dict[Value, Value]) -> list[Op]:
+        """`ops` once more, on operands looked up in `mapping`, which grows. Sizes that the forward body computes are
+        symbols of their own here."""
+        scalars = {s: v for op in self.loop.ops for s, v in bound_symbols(op)}
+        if not scalars:
+            return copy_ops(ops, mapping)
+        made: list[Op] = []
+        b = self.b.inside({}, made)
+        env: dict[str, DimLike] = {}
+        for op in ops:
+            operands = [mapping.get(v, v) for v in op.operands]
+            for symbol in sorted(symbols_of(op) & scalars.keys() - env.keys()):
+                env[symbol] = b.symbol(mapping[scalars[symbol]])
+            attrs = {k: subs_attr(a, env) for k, a in op.attrs.items()}
+            names = [r.name for r in op.results]
+            new = b.emit(op.name, *operands, regions=rebuilt_regions(op, operands, env), names=names, **attrs)
+            mapping.update(zip(op.results, new, strict=True))
+        return made
 
 
 def _d(v: Value) -> str | None:
@@ -140,20 +160,35 @@ class _Replay:
         self.free |= set() if loop.index is None else {loop.index}
         carried = {c.param for c in loop.carries}
         self.checkpoint = loop.checkpoint
+        self.sizes = {s for op in loop.ops for s, _ in bound_symbols(op)}
         self.saved: dict[Value, None] = {v: None for v in used if v in carried or not self._again(v)}
         for v in used:
             if v not in self.saved and not self._possible(v):
                 if self.checkpoint:
                     self.saved.update(dict.fromkeys(self._carried(v, carried)))
                 else:
-                    self.saved[v] = None
+                    self._save(v)
         roots = [v for v in used if v not in self.saved]
         stop = {*self.saved, *self.free}
         self.again = _between(loop.ops, roots, stop)
         self.params = {v for v in (*used, *(v for op in self.again for v in op.operands)) if v in self.free}
 
     def _again(self, v: Value) -> bool:
-        return v in self.free or (v.owner is not None and (self.checkpoint or is_cheap(v.owner)))
+        return v in self.free or (v.owner is not None and (self.checkpoint or is_cheap(v.owner) or self._varies(v)))
+
+    def _varies(self, v: Value) -> bool:
+        """Whether the size of `v` is computed in the body: such values cannot be stacked."""
+        return bool(self.sizes) and not self.sizes.isdisjoint(dim_symbols(v.shape))
+
+    def _save(self, v: Value) -> None:
+        """Keep `v`, or what it is computed from."""
+        if not self._varies(v):
+            self.saved[v] = None
+            return
+        assert v.owner is not None
+        for x in v.owner.operands:
+            if not self._possible(x):
+                self._save(x)
 
     def _possible(self, v: Value) -> bool:
         """Whether `v` can be computed from what is at hand, by cheap ops."""

@@ -98,7 +98,7 @@ def rule_for(op: Op) -> Rule | None:
     if op.regions or len(op.results) != 1:
         return None
     if any(k.startswith("bound") for k in op.attrs):
-        return BOUND.get(op.name) if _is_element(op) else None
+        return BOUND[op.name] if op.name in BOUND and _is_element(op) else None
     if op.name == "check_index":
         return _check_index if _constant(op.operands[1]) is not None else None
     if has_trait(op.name, "elementwise"):

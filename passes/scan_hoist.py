@@ -24,7 +24,6 @@ from arignote.passes.blocks import map_blocks
 from arignote.passes.sums import is_summable, summed
 
 PRODUCTS = ("dot", "batched_dot")
-FREE = ("const", "iota")
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class _Hoist:
         free: list[Op] = []
         cheap: set[Value] = set()
         for op in loop.ops:
-            if op.name in FREE or (op.name == "broadcast" and op.operands[0] in cheap):
+            if _is_free(op) or (op.name == "broadcast" and op.operands[0] in cheap):
                 free.append(op)
                 cheap.update(op.results)
             elif op.operands and not op.regions and all(v in fixed or v in cheap for v in op.operands):
@@ -160,7 +159,7 @@ class _Hoist:
         for op in loop.ops:
             if live.isdisjoint(op.results):
                 continue
-            able = op.name in FREE or (
+            able = _is_free(op) or (
                 rule_for(op) is not None and all(v in given or v in ahead for v in op.operands)
             )
             if not able or (op.name in PRODUCTS and not self._is_profitable(op)):
@@ -205,7 +204,7 @@ class _Hoist:
                 continue
             cone = self._cone(y, needed)
             rich = any(o.name in PRODUCTS and self._is_profitable(o) for o in cone)
-            able = all(rule_for(o) is not None or o.name in FREE for o in cone)
+            able = all(rule_for(o) is not None or _is_free(o) for o in cone)
             apart = y not in sums and sums.isdisjoint(v for o in cone for v in o.operands)
             if able and apart and (rich or (whole and cone)):
                 out[k] = y
@@ -226,7 +225,7 @@ class _Hoist:
 
     def _liftable(self, root: Value, needed: set[Value], sums: set[Value]) -> bool:
         cone = self._cone(root, needed)
-        return bool(cone) and all(rule_for(o) is not None or o.name in (*FREE, "scatter") for o in cone) and (
+        return bool(cone) and all(rule_for(o) is not None or _is_free(o) or o.name == "scatter" for o in cone) and (
             sums.isdisjoint(v for o in cone for v in o.operands)
         )
 
@@ -295,6 +294,11 @@ class _Hoist:
         if loop.stop is not None:
             loop.stop = inner.get(loop.stop, loop.stop)
         self.changed = True
+
+
+def _is_free(op: Op) -> bool:
+    """Whether `op` depends on nothing."""
+    return op.name in ("const", "iota") and not op.operands
 
 
 def _may_refuse(op: Op) -> bool:

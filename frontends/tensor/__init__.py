@@ -17,8 +17,10 @@ from arignote.frontends.tensor import (
     constants,
     cumulative,
     derivatives,
+    distinct,
     grids,
     linalg,
+    masks,
     nlinalg,
     nnet,
     positions,
@@ -63,6 +65,7 @@ from arignote.frontends.tensor.creation import (
 from arignote.frontends.tensor.cumulative import *  # noqa: F403
 from arignote.frontends.tensor.derivatives import *  # noqa: F403
 from arignote.frontends.tensor.diagonals import alloc_diag, diag, diagonal, extract_diag, trace, tri, tril, triu
+from arignote.frontends.tensor.distinct import *  # noqa: F403
 from arignote.frontends.tensor.elementwise import (
     abs_,
     add,
@@ -166,6 +169,7 @@ from arignote.frontends.tensor.linear import (
     outer,
     tensordot,
 )
+from arignote.frontends.tensor.masks import *  # noqa: F403
 from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.positions import *  # noqa: F403
 from arignote.frontends.tensor.printing import debugprint, pp
@@ -415,7 +419,8 @@ __all__ = [
 ]
 __all__.extend(_CONSTRUCTORS)
 for _module in (
-    asserting, builders, constants, cumulative, derivatives, grids, positions, rearranging, sorting, updates,
+    asserting, builders, constants, cumulative, derivatives, grids, masks, positions, rearranging, sorting, distinct,
+    updates,
 ):  # fmt: skip
     __all__.extend(_module.__all__)
 

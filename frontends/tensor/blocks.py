@@ -151,7 +151,7 @@ def op_symbols(op: Op) -> list[Symbol]:
     values in there."""
     found = {s for a in op.attrs.values() for d in attr_dims(a) for s in d.symbols()}
     for region in op.regions:
-        own = {v for inner in region.ops for v in inner.results}
+        own = {*region.params, *(v for inner in region.ops for v in inner.results)}
         found.update(s for inner in region.ops for s in op_symbols(inner) if s.origin not in own)
     return sorted(s for s in found if isinstance(s, Symbol))
 

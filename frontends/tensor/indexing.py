@@ -15,6 +15,7 @@ import numpy as np
 from arignote.frontends.tensor.convert import as_tensor_variable, label, scalar_int, type_text
 from arignote.frontends.tensor.creation import arange
 from arignote.frontends.tensor.graph import cast_value, const, constant_of, emit, wrap
+from arignote.frontends.tensor.masks import mask_index
 from arignote.frontends.tensor.shapes import Sizes, dim_of, dimshuffle
 from arignote.ir.core import Value
 from arignote.ir.types import DimLike, is_integer, promote
@@ -280,7 +281,7 @@ def make_plan(x: TensorVariable, index: Any) -> Plan:
         TypeError: something that is no index.
     """
     items = list(index) if isinstance(index, tuple) else [index]
-    items = [p for i in items for p in _normal(i)]
+    items = _normal_items(x, items)
     dots = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(dots) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
@@ -312,8 +313,34 @@ def make_plan(x: TensorVariable, index: Any) -> Plan:
     return plan
 
 
+def _normal_items(x: TensorVariable, items: Sequence[Any]) -> list[Any]:
+    """The index with masks as the places where they are true."""
+    out: list[Any] = []
+    for n, item in enumerate(items):
+        normal = _normal(item)
+        if not (len(normal) == 1 and isinstance(normal[0], Value) and normal[0].dtype == "bool"):
+            out += normal
+            continue
+        mask = wrap(normal[0])
+        behind = sum(_axes(i) for i in items[n + 1 :])
+        before = sum(i is not None and i is not Ellipsis for i in out)
+        first = before if not any(i is Ellipsis for i in out) else x.ndim - behind - mask.ndim
+        if not mask.ndim or not 0 <= first <= x.ndim - mask.ndim:
+            raise IndexError(f"the mask {label(mask)} has {mask.ndim} dimensions, and does not fit {label(x)}")
+        out += mask_index(mask, [dim_of(x.value_, first + a) for a in range(mask.ndim)])
+    return out
+
+
+def _axes(item: Any) -> int:
+    """How many axes an element of an index takes."""
+    if item is None or item is Ellipsis:
+        return 0
+    dtype, ndim = getattr(item, "dtype", None), getattr(item, "ndim", 1)
+    return int(ndim) if str(dtype) == "bool" else 1
+
+
 def _normal(item: Any) -> list[Any]:
-    """An element of an index as ints, slices, None, Ellipsis, or integer values."""
+    """An element of an index as ints, slices, None, Ellipsis, integer values, or a symbolic mask."""
     if item is None or item is Ellipsis or isinstance(item, slice):
         return [item]
     if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
@@ -330,10 +357,7 @@ def _normal(item: Any) -> list[Any]:
     if array is not None and array.size == 0 and not is_integer(value.dtype):
         return [const(array.astype(np.int64))]
     if value.dtype == "bool":
-        raise TypeError(
-            f"indexing with the symbolic mask {label(variable)} is not supported; "
-            "use T.switch, or indices"
-        )
+        return [value]
     if not is_integer(value.dtype):
         raise TypeError(f"indices must be integers, but {label(variable)} is {variable.type}")
     if array is not None and array.ndim == 0:

@@ -9,6 +9,7 @@ from arignote.frontends.tensor import (
     cumulative,
     diagonals,
     linear,
+    masks,
     positions,
     rearranging,
     reduction,
@@ -167,6 +168,14 @@ class Methods:
     def ptp(self, axis: Any = None) -> TensorVariable:
         """max - min."""
         return reduction.ptp(self, axis)
+
+    def nonzero(self, return_matrix: bool = False) -> Any:
+        """The places of the elements that are not zero: a tuple with an int64 vector for each axis."""
+        return masks.nonzero(self, return_matrix)
+
+    def nonzero_values(self) -> TensorVariable:
+        """The elements that are not zero."""
+        return masks.nonzero_values(self)
 
     def sort(self, axis: Any = -1, kind: str = "quicksort", order: Any = None) -> TensorVariable:
         """In ascending order along `axis`."""

@@ -95,9 +95,7 @@ def test_logic(mode: str) -> None:
         assert out.dtype == bool
         np.testing.assert_array_equal(out, w)
     i = T.ivector()
-    np.testing.assert_array_equal(
-        T.function([i], T.isnan(i), mode=mode)(np.ones(2, "int32")), [False, False]
-    )
+    np.testing.assert_array_equal(T.function([i], T.isnan(i), mode=mode)(np.ones(2, "int32")), [False, False])
 
 
 def test_switch_clip_cast(mode: str) -> None:
@@ -139,8 +137,18 @@ def test_isclose(mode: str) -> None:
     x, y = T.vectors("x", "y")
     a = np.array([1.0, 1.0, np.inf, np.inf, np.nan, 1e-9])
     b = np.array([1.0 + 1e-7, 1.1, np.inf, -np.inf, np.nan, 0.0])
-    out, nans = T.function([x, y], [T.isclose(x, y), T.isclose(x, y, equal_nan=True)], mode=mode)(
-        a, b
-    )
+    out, nans = T.function([x, y], [T.isclose(x, y), T.isclose(x, y, equal_nan=True)], mode=mode)(a, b)
     np.testing.assert_array_equal(out, np.isclose(a, b))
     np.testing.assert_array_equal(nans, np.isclose(a, b, equal_nan=True))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_comparisons_of_nan_are_numpys(mode: str, dtype: str) -> None:
+    """A NaN differs from everything, itself included, and is in no order."""
+    x, y = T.vector("x", dtype=dtype), T.vector("y", dtype=dtype)
+    a = np.array([1.0, np.nan, 2.0, np.nan, np.inf, 0.0], dtype)
+    b = np.array([1.0, np.nan, 3.0, 1.0, np.nan, -0.0], dtype)
+    graph = [T.neq(x, y), T.eq(x, y), x < y, x <= y, x > y, x >= y, ~T.eq(x, y), T.cast(x, "bool")]
+    want = [a != b, a == b, a < b, a <= b, a > b, a >= b, a != b, a.astype(bool)]
+    for got, expected in zip(T.function([x, y], graph, mode=mode)(a, b), want, strict=True):
+        np.testing.assert_array_equal(got, expected)

@@ -97,8 +97,6 @@ def test_constant_masks(mode: str) -> None:
     x = T.matrix("x")
     keep = np.array([True, False, True, True])
     np.testing.assert_array_equal(T.function([x], x[keep], mode=mode)(A), A[keep])
-    with pytest.raises(TypeError, match=r"symbolic mask"):
-        x[x > 0]
 
 
 def test_index_errors() -> None:
