@@ -130,7 +130,7 @@ class Backward:
     def _copies(self, ops: Sequence[Op], mapping: dict[Value, Value]) -> list[Op]:
         """`ops` once more, on operands looked up in `mapping`, which grows. Sizes that the forward body computes are
         symbols of their own here."""
-        scalars = {s: v for op in self.loop.ops for s, v in bound_symbols(op)}
+        scalars = _sizes(self.loop)
         if not scalars:
             return copy_ops(ops, mapping)
         made: list[Op] = []
@@ -147,6 +147,12 @@ class Backward:
         return made
 
 
+def _sizes(loop: Loop) -> dict[str, Value]:
+    """The sizes that the body computes, with their scalars; those that an invariant gives are the same outside."""
+    fixed = {p for _, p in loop.invariants}
+    return {s: v for op in loop.ops for s, v in bound_symbols(op) if v not in fixed}
+
+
 def _d(v: Value) -> str | None:
     return None if v.name is None else f"d.{v.name}"
 
@@ -160,7 +166,7 @@ class _Replay:
         self.free |= set() if loop.index is None else {loop.index}
         carried = {c.param for c in loop.carries}
         self.checkpoint = loop.checkpoint
-        self.sizes = {s for op in loop.ops for s, _ in bound_symbols(op)}
+        self.sizes = set(_sizes(loop))
         self.saved: dict[Value, None] = {v: None for v in used if v in carried or not self._again(v)}
         for v in used:
             if v not in self.saved and not self._possible(v):
