@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("arignote.models.commands.diff:diff", "Show what differs between two programs."),
     "opt": ("arignote.models.commands.opt:opt", "Run passes on IR, check them, reduce what fails."),
     "profile": ("arignote.models.commands.profile:profile", "Show where the time of a function goes."),
+    "run": ("arignote.frontends.cli.run:run", "Run a program written for Theano."),
     "doctor": ("arignote.frontends.cli.doctor:doctor", "Check this installation."),
     "bench": ("arignote.frontends.cli.bench:bench", "Measure against other libraries."),
 }
