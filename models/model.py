@@ -28,6 +28,7 @@ from typing import Any, ClassVar, Self
 
 if typing.TYPE_CHECKING:
     from arignote.models.data import Dataset
+    from arignote.models.task import Task
 
 BOOK_BATCH = 600
 SMALL_BATCH = 20  # for sets with too few examples for the book's minibatches
@@ -52,8 +53,8 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Model(ABC):
-    """A model and its hyper-parameters (its fields); equal sizes and seed make equal networks.
+class ModelBase(ABC):
+    """A model of any kind and its hyper-parameters (its fields); equal sizes and seed make equal networks.
 
     Subclasses state as class variables:
 
@@ -68,14 +69,16 @@ class Model(ABC):
     chapter: ClassVar[int]
     quality: ClassVar[str]
 
-    batch: int | None = None
-    """Examples in a minibatch; None: the book's 600, or 20 for small data sets."""
-    rate: float = 0.1
-    """Learning rate of gradient descent."""
+    @abstractmethod
+    def task(self, data: str | None, *, seed: int, mode: Any = None) -> "Task":
+        """The model with the data that `--data` names (None: the embedded ones), ready to be trained.
+
+        Raises `DataError` and `SettingError` as loaders and settings do.
+        """
 
     @abstractmethod
-    def network(self, n_in: int, n_classes: int, seed: int, dtype: str) -> Network:
-        """A newly initialised network; `seed` decides all random weights."""
+    def blank(self, *, seed: int = 0) -> "Task":
+        """The model with made-up data of the book's sizes, to look at what is compiled."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -112,6 +115,31 @@ class Model(ABC):
                 )
             values[name] = _parse(cls.name, name, text, kinds[name])
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class Model(ModelBase):
+    """A classifier of images."""
+
+    batch: int | None = None
+    """Examples in a minibatch; None: the book's 600, or 20 for small data sets."""
+    rate: float = 0.1
+    """Learning rate of gradient descent."""
+
+    @abstractmethod
+    def network(self, n_in: int, n_classes: int, seed: int, dtype: str) -> Network:
+        """A newly initialised network; `seed` decides all random weights."""
+
+    def task(self, data: str | None, *, seed: int, mode: Any = None) -> "Task":
+        from arignote.models.imagetask import ImageTask, load
+
+        return ImageTask(self, load(data), seed=seed, mode=mode)
+
+    def blank(self, *, seed: int = 0) -> "Task":
+        from arignote.models.imagetask import ImageTask, blank_images
+
+        batch = self.batch or BOOK_BATCH
+        return ImageTask(dataclasses.replace(self, batch=batch), blank_images(batch), seed=seed)
 
     def batch_for(self, data: "Dataset") -> int:
         """Examples in a minibatch of this data set. Raises `SettingError` where they do not fit."""

@@ -10,25 +10,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from arignote.ir.core import Func
 from arignote.ir.diag import IRError
 from arignote.ir.parse import parse_module
 from arignote.ir.verify import verify
 from arignote.models import registry
-from arignote.models.classifier import make_trainer
-from arignote.models.data import DataError, Dataset, Pair
-from arignote.models.model import BOOK_BATCH, Model, SettingError
+from arignote.models.data import DataError
+from arignote.models.model import ModelBase, SettingError
 
 # Those of `arignote.frontends.tensor.stages`, which is imported when it is needed.
 IR_STAGES = ("recorded", "grad", "optimised", "fused", "placed", "planned")
@@ -148,21 +144,6 @@ def run_script(path: Path) -> dict[str, Any]:
         sys.argv, sys.path = before
 
 
-def functions(model: Model) -> dict[str, Callable[[], Any]]:
+def functions(model: ModelBase) -> Mapping[str, Callable[[], Any]]:
     """What makes each function of a model, by name, the training function first; made on blank data."""
-    batch = model.batch or BOOK_BATCH
-    trainer = make_trainer(dataclasses.replace(model, batch=batch), blank_images(batch), seed=0)
-    return {
-        "train": lambda: trainer.train, "valid": lambda: trainer.valid, "test": lambda: trainer.test,
-        "predict": lambda: trainer.classifier.predict,
-    }  # fmt: skip
-
-
-def blank_images(batch: int) -> Dataset:
-    """Stand-ins, some minibatches of them: what is compiled does not depend on their values."""
-    n = 4 * batch
-
-    def part() -> Pair:
-        return Pair(np.zeros((n, 784), np.float32), np.zeros(n, np.int32))
-
-    return Dataset("blank", part(), part(), part(), 10, (28, 28), "blank images")
+    return model.blank().functions()

@@ -1,4 +1,4 @@
-"""The models by name: every `Model` defined in a module of `models/book/`."""
+"""The models by name: every model defined in a module of `models/book/`."""
 
 import difflib
 import importlib
@@ -6,22 +6,22 @@ import inspect
 import pkgutil
 
 from arignote.models import book
-from arignote.models.model import Model
+from arignote.models.model import ModelBase
 
 
 class UnknownModelError(LookupError):
     """No model has this name."""
 
 
-def models() -> dict[str, type[Model]]:
+def models() -> dict[str, type[ModelBase]]:
     """All models by name, in the order of the book's chapters."""
-    found: dict[str, type[Model]] = {}
+    found: dict[str, type[ModelBase]] = {}
     for info in pkgutil.iter_modules(book.__path__):
         module = importlib.import_module(f"{book.__name__}.{info.name}")
         for value in vars(module).values():
             if (
                 isinstance(value, type)
-                and issubclass(value, Model)
+                and issubclass(value, ModelBase)
                 and not inspect.isabstract(value)
                 and value.__module__ == module.__name__
             ):
@@ -31,7 +31,7 @@ def models() -> dict[str, type[Model]]:
     return dict(sorted(found.items(), key=lambda item: (item[1].chapter, item[0])))
 
 
-def find(name: str) -> type[Model]:
+def find(name: str) -> type[ModelBase]:
     """The model of that name. Raises `UnknownModelError`, with the names there are."""
     known = models()
     if name in known:

@@ -9,11 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from arignote.models.classifier import Classifier
-from arignote.models.data import Dataset
-from arignote.models.model import Model
-from arignote.models.training import Checkpoint, CheckpointError, History, curves
-from arignote.models.training import checkpoint as checkpoints
+from arignote.models.training import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -97,45 +93,6 @@ class RunFolder:
         """Keep what the run was started with."""
         text = json.dumps(asdict(record), indent=2) + "\n"
         write(self.record, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def save_weights(
-    path: Path, model: Model, classifier: Classifier, data: Dataset, history: History
-) -> None:
-    """Write the classifier's parameters with everything needed to use them."""
-    best = history.best
-    checkpoints.save(
-        path,
-        Checkpoint(
-            model.name,
-            classifier.snapshot(),
-            progress={
-                "settings": asdict(model),
-                "n_in": int(data.train.x.shape[1]),
-                "n_classes": data.n_classes,
-                "image_shape": list(data.image_shape),
-                "data": data.name,
-                "valid_error": best.valid_error if best else None,
-                "test_error": best.test_error if best else None,
-            },
-        ),
-    )
-
-
-def draw(
-    folder: Path, model: Model, classifier: Classifier, data: Dataset, history: History, n: int
-) -> list[Path]:
-    """Learning curves and the confusion matrix on the test set; `n` is minibatches per epoch.
-
-    Raises ImportError without matplotlib.
-    """
-    labels, _ = classifier.classify(data.test.x)
-    matrix = curves.confusion_matrix(data.test.y, labels, data.n_classes)
-    title = f"{model.name} on {data.name}"
-    paths = [folder / "learning_curves.png", folder / "confusion.png"]
-    write(paths[0], lambda path: curves.learning_curves(history.records, n, path, title=title))
-    write(paths[1], lambda path: curves.confusion_picture(matrix, path, title=f"{title}: test set"))
-    return paths
 
 
 def write(path: Path, produce: Callable[[Path], object]) -> None:

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from arignote.models import registry
-from arignote.models.model import Model
+from arignote.models.model import ModelBase
 
 
 @click.command()
@@ -31,7 +31,7 @@ def models() -> None:
     console.print("Train one with: arignote train NAME", highlight=False)
 
 
-def _settings(model: type[Model]) -> str:
+def _settings(model: type[ModelBase]) -> str:
     return ", ".join(
         f"{name}={'auto' if value is None else value}" for name, value in model.settings().items()
     )

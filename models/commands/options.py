@@ -8,7 +8,7 @@ import click
 from arignote.frontends.cli.errors import plain_errors
 from arignote.frontends.tensor.settings import ConfigError
 from arignote.ir.diag import IRError
-from arignote.models.data import DataError, Dataset, load_dataset
+from arignote.models.data import DataError
 from arignote.models.model import SettingError
 from arignote.models.programs import ScriptError
 from arignote.models.registry import UnknownModelError
@@ -47,10 +47,3 @@ def _check_mode(ctx: click.Context, option: click.Parameter, value: str | None) 
         return check_mode_name(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-
-
-def load(data: str | None) -> Dataset:
-    """The data set that `--data` names: `digits` (None), `mnist`, or a folder that holds MNIST."""
-    if data is None or data == "digits":
-        return load_dataset("digits")
-    return load_dataset("mnist", None if data == "mnist" else data)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from arignote.models import registry
 from arignote.models.classifier import Classifier, make_classifier
 from arignote.models.commands.images import ARRAYS, PICTURES, read_images
-from arignote.models.commands.options import load, mode_option, user_errors
+from arignote.models.commands.options import mode_option, user_errors
+from arignote.models.imagetask import load
+from arignote.models.model import Model, SettingError
 from arignote.models.training import CheckpointError
 from arignote.models.training import checkpoint as checkpoints
 
@@ -37,7 +39,7 @@ def predict(
     name: str, weights: Path | None, data: str | None, count: int, mode: str | None
 ) -> None:
     """Classify images with the trained model NAME: labels and probabilities."""
-    registry.find(name)
+    _images_only(name)
     path = weights or Path("runs") / name / "weights.npz"
     classifier, shape, trained_on = load_classifier(name, path, mode)
     labels: NDArray[Any] | None = None
@@ -79,7 +81,7 @@ def load_classifier(name: str, path: Path, mode: Any) -> tuple[Classifier, tuple
         n_in, n_classes, data = int(about["n_in"]), int(about["n_classes"]), str(about["data"])
         if n_in != height * width:
             raise ValueError(f"{n_in} inputs for images of {height}x{width}")
-        model = registry.find(name).with_settings(settings)
+        model = _images_only(name).with_settings(settings)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             path,
@@ -89,3 +91,11 @@ def load_classifier(name: str, path: Path, mode: Any) -> tuple[Classifier, tuple
     classifier = make_classifier(model, n_in, n_classes, seed=0, mode=mode)
     classifier.restore(checkpoints.load(path, model=name, like=classifier.snapshot()).parameters)
     return classifier, (height, width), data
+
+
+def _images_only(name: str) -> type[Model]:
+    """The model of that name. Raises `SettingError` for one of another kind."""
+    kind = registry.find(name)
+    if not issubclass(kind, Model):
+        raise SettingError(f"{name} does not classify images; `arignote words` shows what word vectors know")
+    return kind

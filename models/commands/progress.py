@@ -1,6 +1,7 @@
 """What a training run shows while it runs: the book's log lines, and a bar on a terminal."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -16,12 +17,14 @@ _REFRESH = 0.1  # seconds between updates of the bar: an update costs as much as
 class Display:
     """A reporter for `arignote.models.training.train`; a context manager around it.
 
-    Prints one line per validation. Where the output is a terminal, a bar below the lines shows how
+    Prints one line per validation, as `line` has it. Where the output is a terminal, a bar below the lines shows how
     far the run is. Counts what the summary says afterwards.
     """
 
-    def __init__(self, n_batches: int, console: Console | None = None) -> None:
-        self.n_batches = n_batches
+    def __init__(
+        self, n_batches: int, line: Callable[[Record], str], console: Console | None = None
+    ) -> None:
+        self.n_batches, self.line = n_batches, line
         self.console = console or Console()
         self.progress: Progress | None = None
         self._task: TaskID | None = None
@@ -88,7 +91,7 @@ class Display:
         return steps / self.n_batches / (self.ended - since)
 
     def _line(self, record: Record) -> None:
-        line = log_line(record, self.n_batches)
+        line = self.line(record)
         if self.progress is None:
             click.echo(line)
         else:
@@ -104,11 +107,3 @@ class Display:
         if event.loss is not None:
             progress.update(self._task, loss=f"{event.loss:.4f}")
         progress.update(self._task, completed=event.iteration, epoch=event.epoch)
-
-
-def log_line(record: Record, n_batches: int) -> str:
-    """A validation as the book prints it."""
-    return (
-        f"epoch {record.epoch}, minibatch {record.minibatch}/{n_batches}, "
-        f"validation error {100 * record.valid_error:.2f} %, loss {record.valid_loss:.7f}"
-    )

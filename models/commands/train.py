@@ -7,18 +7,14 @@ from pathlib import Path
 import click
 
 from arignote.models import registry
-from arignote.models.classifier import Trainer, make_trainer
-from arignote.models.commands.folder import RunFolder, RunRecord, draw, save_weights
-from arignote.models.commands.options import load, mode_option, set_option, user_errors
+from arignote.models.commands.folder import RunFolder, RunRecord, write
+from arignote.models.commands.options import mode_option, set_option, user_errors
 from arignote.models.commands.progress import Display
-from arignote.models.data import Dataset
-from arignote.models.model import BOOK_BATCH, Model, SettingError
+from arignote.models.model import ModelBase, SettingError
+from arignote.models.task import Task
 from arignote.models.training import CheckpointError, History, Schedule, Stop
 from arignote.models.training import train as run_training
 
-BOOK_EPOCHS, BOOK_INTERVAL = 1000, 1000
-SMALL_EPOCHS = 100
-EPOCHS_PER_VALIDATION = 5  # for minibatches other than the book's
 PATIENCE = 10  # validations without improvement
 
 
@@ -28,10 +24,11 @@ PATIENCE = 10  # validations without improvement
     "--data",
     metavar="PATH",
     default=None,
-    help="digits (embedded, the default), mnist (searched), or a folder that holds MNIST.",
+    help="Images: digits (embedded, the default), mnist (searched), or a folder that holds MNIST. "
+    "Words: reference (embedded, the default), ptb, wikitext2, or a text file.",
 )
 @click.option(
-    "--epochs", type=click.IntRange(1), help="Passes over the data (MNIST: 1000, digits: 100)."
+    "--epochs", type=click.IntRange(1), help="Passes over the data (MNIST: 1000, digits: 100, words: 1)."
 )
 @click.option("--seed", type=click.IntRange(0), help="Of the initial weights (0).")
 @click.option(
@@ -67,7 +64,7 @@ def train(
     settings: tuple[str, ...],
     mode: str | None,
 ) -> None:
-    """Train the model NAME and keep the best weights, learning curves and a confusion matrix.
+    """Train the model NAME and keep the best weights and pictures of how it went.
 
     Ctrl-C stops after the current minibatch; --resume continues exactly there, with the run's own
     data and settings.
@@ -85,37 +82,34 @@ def train(
         settings = (*_as_options(earlier, kind), *settings)
     seed = seed or 0
     model = kind.with_settings(settings)
-    dataset = load(data)
-    trainer = make_trainer(model, dataset, seed=seed, mode=mode)
-    n_batches = trainer.n_batches["train"]
-    book = trainer.batch == BOOK_BATCH
+    task = model.task(data, seed=seed, mode=mode)
     record = RunRecord(
         model=name,
-        data=dataset.name,
+        data=task.data_name,
         data_option=data,
         settings=dataclasses.asdict(model),
         seed=seed,
-        epochs=epochs or (BOOK_EPOCHS if book else SMALL_EPOCHS),
-        interval=interval or (BOOK_INTERVAL if book else EPOCHS_PER_VALIDATION * n_batches),
+        epochs=epochs or task.epochs,
+        interval=interval or task.interval,
         early_stop=PATIENCE if early_stop else None,
     )
     if earlier is not None:
         _check_same_run(folder, earlier, record)
     schedule = Schedule(
         n_epochs=record.epochs,
-        n_batches=n_batches,
+        n_batches=task.n_batches,
         interval=record.interval,
         patience=PATIENCE * record.interval if early_stop else None,
     )
-    _announce(model, dataset, trainer, record)
+    _announce(model, task, record)
     if resume and not folder.checkpoint.exists():
         click.echo(f"nothing to resume in {folder.path}: starting from the beginning")
     elif not resume and folder.put_aside():
         click.echo(f"the checkpoint of an earlier run is kept as {folder.previous}")
     folder.write_record(record)
-    with Display(n_batches) as display:
+    with Display(task.n_batches, task.line) as display:
         history = run_training(
-            trainer.steps,
+            task.steps,
             schedule,
             model=name,
             path=folder.checkpoint,
@@ -125,12 +119,12 @@ def train(
     if history.stop is Stop.DIVERGED:
         raise click.ClickException(
             f"the loss is no longer finite after step {display.last}. "
-            f"Lower the learning rate, e.g. --set rate={model.rate / 10:g}"
+            f"Lower the learning rate, e.g. --set rate={record.settings['rate'] / 10:g}"
         )
-    _finish(folder, model, trainer, dataset, history, display)
+    _finish(folder, model, task, history, display)
 
 
-def _as_options(earlier: RunRecord, kind: type[Model]) -> list[str]:
+def _as_options(earlier: RunRecord, kind: type[ModelBase]) -> list[str]:
     known = kind.settings()
     return [f"{key}={value}" for key, value in earlier.settings.items() if key in known]
 
@@ -153,24 +147,20 @@ def _check_same_run(folder: RunFolder, earlier: RunRecord, now: RunRecord) -> No
         )
 
 
-def _announce(model: Model, data: Dataset, trainer: Trainer, record: RunRecord) -> None:
-    sizes = [len(part.x) for part in (data.train, data.valid, data.test)]
-    settings = {**record.settings, "batch": trainer.batch, "seed": record.seed}
+def _announce(model: ModelBase, task: Task, record: RunRecord) -> None:
+    settings = {**record.settings, "batch": task.batch, "seed": record.seed}
     click.echo(f"{model.name}: {model.summary()} (chapter {model.chapter})")
-    click.echo(
-        f"data: {data.name}, {sizes[0]} training, {sizes[1]} validation, {sizes[2]} test images"
-    )
+    click.echo(f"data: {task.data_name}, {task.about()}")
     click.echo(
         ", ".join(f"{key} {value}" for key, value in settings.items())
-        + f"; {record.epochs} epochs of {trainer.n_batches['train']} minibatches"
+        + f"; {record.epochs} epochs of {task.n_batches} minibatches"
     )
 
 
 def _finish(
     folder: RunFolder,
-    model: Model,
-    trainer: Trainer,
-    data: Dataset,
+    model: ModelBase,
+    task: Task,
     history: History,
     display: Display,
 ) -> None:
@@ -180,24 +170,21 @@ def _finish(
         if history.interrupted:
             _interrupted(folder, model)
         raise SettingError(f"{model.name}: the run ended before its first validation")
-    trainer.classifier.restore(history.best_parameters)
-    save_weights(folder.weights, model, trainer.classifier, data, history)
+    task.steps.restore(history.best_parameters)
+    task.save(folder.weights, history)
     if history.stop is Stop.PATIENCE:
         click.echo(f"stopped early: no improvement in {PATIENCE} validations")
-    assert best.test_error is not None, "the best validation is always followed by a test"
-    click.echo(
-        f"best validation error {100 * best.valid_error:.2f} % at epoch {best.epoch}, "
-        f"test error {100 * best.test_error:.2f} %"
-    )
+    click.echo(task.verdict(best))
     speed = display.epochs_per_second
     click.echo(
         f"{display.epochs:.4g} epochs in {display.seconds:.1f} s"
         + (f" ({speed:.1f} epochs/s once compiled)" if speed is not None else "")
     )
     try:
-        pictures = draw(
-            folder.path, model, trainer.classifier, data, history, trainer.n_batches["train"]
-        )
+        pictures = []
+        for name, paint in task.pictures(history).items():
+            pictures.append(folder.path / name)
+            write(pictures[-1], paint)
         click.echo("pictures: " + ", ".join(map(str, pictures)))
     except ImportError as error:
         click.echo(f"no pictures: {error}")
@@ -206,7 +193,7 @@ def _finish(
         _interrupted(folder, model)
 
 
-def _interrupted(folder: RunFolder, model: Model) -> None:
+def _interrupted(folder: RunFolder, model: ModelBase) -> None:
     default = folder.path == Path("runs") / model.name
     where = "" if default else f" --out {folder.path}"
     click.echo(f"interrupted; go on with: arignote train {model.name}{where} --resume", err=True)
