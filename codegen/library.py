@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.codegen import abi as codes
 from arignote.codegen import gemm
+from arignote.codegen.columns import Columns
 from arignote.codegen.cumulate import cumulate
 from arignote.codegen.emit import (
     ZERO,
@@ -26,6 +27,7 @@ from arignote.codegen.emit import (
 from arignote.codegen.iterate import iterate_elements
 from arignote.codegen.microkernels import Product
 from arignote.codegen.nonzero import places_of_true
+from arignote.codegen.pooling import pool
 from arignote.codegen.printing import CALLBACK
 from arignote.codegen.scalar import K
 from arignote.codegen.sorting import sort_rows
@@ -204,6 +206,13 @@ def _gemm(host: HostEmitter, op: Op) -> None:
     _Product(host, out.dtype, (m, n, k), ta, tb).emit(pa, pb, pc, alpha, beta)
 
 
+def _conv(host: HostEmitter, op: Op) -> None:
+    def product(pointers: Operands, dims: Dims, ta: bool, tb: bool, beta: float) -> None:
+        _Product(host, op.result.dtype, dims, ta, tb).emit(*pointers, K.const(1, op.result.dtype), beta)
+
+    Columns(host, op, product).emit()
+
+
 def _batched_dot(host: HostEmitter, op: Op) -> None:
     a, b = op.operands
     out = op.result
@@ -336,4 +345,6 @@ LIBRARY: dict[str, Callable[[Any, Op], None]] = {
     "dot": _gemm, "gemm": _gemm, "batched_dot": _batched_dot, "scatter": _scatter,
     "argsort": sort_rows, "sort": sort_rows, "cumsum": cumulate, "cumprod": cumulate, "recurrence": cumulate,
     "iterate": iterate_elements, "nonzero": places_of_true, "print": _print,
+    "conv": _conv, "conv_data": _conv, "conv_weight": _conv,
+    **{f"pool_{kind}": pool for kind in ("max", "pick", "put", "sum", "spread")},
 }  # fmt: skip

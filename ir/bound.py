@@ -6,6 +6,8 @@ from arignote.ir.core import Op, Value
 from arignote.ir.symbols import attr_dims
 from arignote.ir.types import Dim, DimLike
 
+_CONV = (("size", "bound_size"), ("low", "bound_low"), ("high", "bound_high"))
+
 #: op -> (attribute with dimensions, attribute that lists the bound positions), in the order of trailing operands
 BOUND: dict[str, tuple[tuple[str, str], ...]] = {
     "broadcast": (("shape", "bound"),),
@@ -19,6 +21,10 @@ BOUND: dict[str, tuple[tuple[str, str], ...]] = {
     "scan": (("steps", "bound"),),
     "slice": (("start", "bound_start"), ("size", "bound_size")),
     "update_slice": (("start", "bound_start"), ("size", "bound_size")),
+    "conv": _CONV,
+    "conv_data": _CONV,
+    "conv_weight": _CONV,
+    **{f"pool_{kind}": (("size", "bound_size"),) for kind in ("max", "pick", "put", "sum", "spread")},
 }
 
 

@@ -63,11 +63,21 @@ def logsumexp(b: Rewriter, op: Op) -> Value:
     return b.add(m, b.log(b.sum(e, axes=axes)))
 
 
+@DECOMPOSE("conv", "conv_data", "conv_weight")
+def half_convolution(b: Rewriter, op: Op) -> Value | None:
+    """Convolutions of f16 accumulate in f32."""
+    x, y, *scalars = op.operands
+    if x.dtype != "f16":
+        return None
+    wide = b.emit(op.name, b.cast(x, dtype="f32"), b.cast(y, dtype="f32"), *scalars, **op.attrs)[0]
+    return b.cast(wide, dtype="f16")
+
+
 @dataclass(frozen=True)
 class Decompose(Pass):
-    """Write softmax, log_softmax and logsumexp out as max, sub, exp, sum, div and log, and solutions
-    and determinants by factorisations; a function at an earlier stage is `optimised` from then
-    on."""
+    """Write softmax, log_softmax and logsumexp out as max, sub, exp, sum, div and log, solutions
+    and determinants by factorisations, and convolutions of f16 in f32; a function at an earlier stage is `optimised`
+    from then on."""
 
     name: ClassVar[str] = "decompose"
 

@@ -2,6 +2,7 @@
 
 from arignote.ir.ops import (
     checks,
+    conv,
     creation,
     cumulate,
     device,
@@ -17,6 +18,7 @@ from arignote.ir.ops import (
     markers,
     nn,
     nonzero,
+    pool,
     random,
     reduce,
     rules,
@@ -30,6 +32,7 @@ from arignote.ir.ops import (
 
 __all__ = [
     "checks",
+    "conv",
     "creation",
     "cumulate",
     "device",
@@ -45,6 +48,7 @@ __all__ = [
     "markers",
     "nn",
     "nonzero",
+    "pool",
     "random",
     "reduce",
     "rules",

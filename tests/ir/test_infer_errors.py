@@ -34,6 +34,9 @@ def infer(name: str, operands: str, **attrs: Any) -> str:
 
 whole: dict[str, Any] = {"start": (0,), "size": (2,), "step": (1,)}
 
+flat: dict[str, Any] = {"strides": (1, 1), "dilation": (1, 1), "low": (0, 0), "high": (0, 0)}
+pairs: dict[str, Any] = {"window": (2,), "strides": (2,), "low": (0,)}
+
 BAD: list[tuple[str, str, dict[str, Any], str]] = [
     ("add", "bool[2] bool[2]", {}, "takes integers or floats, got bool[2] (C1)"),
     ("exp", "i32[2]", {}, "takes floats, got i32[2] (C1)"),
@@ -77,6 +80,24 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
     ("gather", "f32[4]", {}, "takes 1 to 1 indices of f32[4], got 0 (C1)"),
     ("gather", "f32[4] f32[2]", {}, "indices are integers, got f32[2] (C1)"),
     ("gather", "f32[4,4] i64[2] i64[3]", {}, "do not broadcast: 2 against 3 on axis -1 (C2)"),
+    ("conv", "f32[1,2,3,3] f32[4,3,2,2]", {**flat, "size": (2, 2)}, "has 2 channels, but filters f32[4,3,2,2] take 3"),
+    ("conv", "f32[1,2,3,3] f32[3,1,2,2]", {**flat, "size": (2, 2), "groups": 2}, "3 filters do not divide into 2"),
+    ("conv", "f32[1,2,3,3] f32[4,2,5,2]", {**flat, "size": (1, 2)}, "(3 + 0 + 0 - 1 * (5 - 1) - 1) // 1 + 1 is -1"),
+    ("conv", "f32[1,2,3,3] f32[4,2,2,2]", {**flat, "size": (2, 3)}, "is 2, not 3 (C5)"),
+    ("conv", "f32[1,2,3,3] f32[4,2,2]", {**flat, "size": (2, 2)}, "different numbers of spatial axes (C3)"),
+    ("conv", "f32[1,2,3,3] f64[4,2,2,2]", {**flat, "size": (2, 2)}, "dtypes differ"),
+    ("conv", "i32[1,2,3,3] i32[4,2,2,2]", {**flat, "size": (2, 2)}, "takes floats"),
+    ("conv", "f32[1,2,3,3] f32[4,2,2,2]", {**flat, "size": (2, 2), "strides": (0, 1)}, "strides (0, 1)"),
+    ("conv", "f32[1,2,3,3] f32[4,2,2,2]", {**flat, "size": (2, 2), "low": (-1, 0)}, "padding (-1, 0)"),
+    ("conv", "f32[1,2,n,3] f32[4,2,2,2]", {**flat, "size": (2, 2), "bound_size": (0,)}, "takes 1 scalars i64[]"),
+    ("conv_data", "f32[1,4,2,2] f32[4,2,2,2]", {**flat, "size": (4, 3)}, "is 3, not 2 (C5)"),
+    ("conv_weight", "f32[2,2,3,3] f32[1,4,2,2]", {**flat, "size": (2, 2, 2)}, "batch sizes differ"),
+    ("pool_max", "f32[5]", {**pairs, "size": (4,)}, "(4 - 1) * 2 - 0, or padding 0 is no less than the window 2"),
+    ("pool_max", "f32[5]", {**pairs, "size": (2,), "low": (2,)}, "padding 2 is no less than the window 2"),
+    ("pool_max", "f32[]", {**pairs, "size": (2,)}, "do not fit f32[] (C2)"),
+    ("pool_sum", "bool[4]", {**pairs, "size": (2,)}, "takes integers or floats"),
+    ("pool_put", "f32[4] f32[3]", {**pairs, "size": (2,)}, "has not the shape f32[2] (C6)"),
+    ("pool_pick", "f32[4] f64[4]", {**pairs, "size": (2,)}, "dtypes differ"),
     ("scatter", "f32[4] f32[2] i64[3]", {"mode": "set"}, "f32[2] is written to f32[3] (C4)"),
     ("scatter", "f32[4] f64[3] i64[3]", {"mode": "set"}, "dtypes differ: f32[4], f64[3] (C3)"),
     ("check_index", "i32[] i64[]", {}, "takes two scalars i64[], got i32[] and i64[] (C1)"),
