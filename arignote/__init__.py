@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
     from arignote import ir as ir
+    from arignote import layers as layers
     from arignote import optim as optim
     from arignote import passes as passes
     from arignote import tensor as tensor
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor import shared as shared
     from arignote.frontends.tensor import unroll_scan as unroll_scan
 
-_SUBMODULES = ("ir", "optim", "passes", "tensor")
+_SUBMODULES = ("ir", "layers", "optim", "passes", "tensor")
 _TENSOR_NAMES = (
     "In",
     "Mode",
@@ -95,6 +96,7 @@ __all__ = [
     "function",
     "grad",
     "ir",
+    "layers",
     "map",
     "optim",
     "passes",

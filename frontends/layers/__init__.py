@@ -1,0 +1,115 @@
+"""Layers, networks of them, and their training. `import arignote.layers as L`.
+
+Networks are written by placing layers behind each other, as expressions are made and compiled with `function`:
+
+    x = L.Input((None, 784))
+    net = L.Dense(L.Dropout(L.Dense(x, 256, "relu")), 10, "softmax")
+    p = L.get_output(net, deterministic=True)
+    params = L.get_all_params(net, trainable=True)
+"""
+
+from arignote.frontends.layers.activations import ACTIVATIONS, activation
+from arignote.frontends.layers.base import Layer, Run, layer
+from arignote.frontends.layers.basic import (
+    Bias,
+    Dense,
+    Dropout,
+    Embedding,
+    Expression,
+    GaussianNoise,
+    Input,
+    Masking,
+    Nonlinearity,
+)
+from arignote.frontends.layers.graph import (
+    count_params,
+    get_all_layers,
+    get_all_param_values,
+    get_all_params,
+    get_output,
+    get_output_shape,
+    named_params,
+    penalty,
+    set_all_param_values,
+)
+from arignote.frontends.layers.init import (
+    Constant,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    Initializer,
+    Normal,
+    Orthogonal,
+    Uniform,
+    seeded,
+    set_seed,
+)
+from arignote.frontends.layers.normalization import BatchNorm
+from arignote.frontends.layers.recurrent import GRU, LSTM, RNN, Bidirectional, Recurrent
+from arignote.frontends.layers.sequences import Buckets, buckets, pad_sequences, sort_by_length
+from arignote.frontends.layers.shaping import (
+    Concat,
+    Dimshuffle,
+    ElemwiseMerge,
+    ElemwiseSum,
+    Flatten,
+    GlobalPool,
+    Reshape,
+    Slice,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "BatchNorm",
+    "Bias",
+    "Bidirectional",
+    "Buckets",
+    "Concat",
+    "Constant",
+    "Dense",
+    "Dimshuffle",
+    "Dropout",
+    "ElemwiseMerge",
+    "ElemwiseSum",
+    "Embedding",
+    "Expression",
+    "Flatten",
+    "GaussianNoise",
+    "GlobalPool",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "Input",
+    "Layer",
+    "Masking",
+    "Nonlinearity",
+    "Normal",
+    "Orthogonal",
+    "Recurrent",
+    "Reshape",
+    "Run",
+    "Slice",
+    "Uniform",
+    "activation",
+    "buckets",
+    "count_params",
+    "get_all_layers",
+    "get_all_param_values",
+    "get_all_params",
+    "get_output",
+    "get_output_shape",
+    "layer",
+    "named_params",
+    "pad_sequences",
+    "penalty",
+    "seeded",
+    "set_all_param_values",
+    "set_seed",
+    "sort_by_length",
+]
