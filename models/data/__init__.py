@@ -1,9 +1,10 @@
 """Data sets as NumPy arrays.
 
-`load_dataset(name)` is the entry: `mnist` reads files (see `source` for where from), `digits`
-needs none, and `auto` takes MNIST where it is found and digits otherwise. Loaders validate what
-they read and raise `DataError`, which names the file, what was expected, what was found, and what
-to do.
+`load_dataset(name)` is the entry: `mnist` and `cifar10` read files (see `source` for where from),
+`digits` and `shapes` need none, and `auto` takes MNIST where it is found and digits otherwise.
+Loaders validate what they read and raise `DataError`, which names the file, what was expected, what
+was found, and what to do. `make_cluttered` makes large images of several digits from either set of
+digits; `augment` changes images, and `Pipeline` prepares minibatches of them ahead of the training step.
 """
 
 import os
@@ -11,25 +12,38 @@ import os
 import numpy as np
 from numpy.typing import DTypeLike
 
+from arignote.models.data.cifar10 import load_cifar10
+from arignote.models.data.cluttered import Canvas, make_cluttered
 from arignote.models.data.dataset import Dataset, Pair
 from arignote.models.data.digits import load_digits
 from arignote.models.data.errors import DataError
 from arignote.models.data.mnist import FILES, load_mnist
+from arignote.models.data.pipeline import Feed, Pipeline, PipelineError
+from arignote.models.data.shapes import load_shapes
 from arignote.models.data.source import ENVIRONMENT_VARIABLE, find_folder
 
-NAMES = ("auto", "mnist", "digits")
+NAMES = ("auto", "mnist", "digits", "cifar10", "shapes")
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
     "NAMES",
+    "Canvas",
     "DataError",
     "Dataset",
+    "Feed",
     "Pair",
+    "Pipeline",
+    "PipelineError",
     "find_folder",
+    "load_cifar10",
     "load_dataset",
     "load_digits",
     "load_mnist",
+    "load_shapes",
+    "make_cluttered",
 ]
+
+_EMBEDDED = {"digits": load_digits, "shapes": load_shapes}
 
 
 def load_dataset(
@@ -44,8 +58,10 @@ def load_dataset(
     files exist but are damaged, errors are reported and not covered up by the other data set.
     Raises `DataError` as the loaders do, and for unknown names.
     """
-    if name == "digits":
-        return load_digits(label_dtype=label_dtype)
+    if name in _EMBEDDED:
+        return _EMBEDDED[name](label_dtype=label_dtype)
+    if name == "cifar10":
+        return load_cifar10(data, label_dtype=label_dtype)
     if name == "mnist" or (name == "auto" and _mnist_is_meant(data)):
         return load_mnist(data, label_dtype=label_dtype)
     if name == "auto":

@@ -16,7 +16,8 @@ LABEL_DTYPES = (np.dtype(np.int32), np.dtype(np.int64))
 class Pair(NamedTuple):
     """Examples and their labels.
 
-    `x` is float32[n, features], C-contiguous; `y` is int32[n] or int64[n].
+    `x` is float32[n, features], C-contiguous; `y` is int32[n] or int64[n], or
+    [n, m] where each example has m labels.
     """
 
     x: NDArray[np.float32]
@@ -33,8 +34,9 @@ class Dataset:
     - `name`: short name, as on the command line;
     - `train`, `valid`, `test`: `Pair`s in their stored order;
     - `n_classes`: labels are 0 .. n_classes - 1;
-    - `image_shape`: (height, width) of one row of `x`;
-    - `source`: where the data came from: a path, or a description.
+    - `image_shape`: of one row of `x`: (height, width), or (channels, height, width);
+    - `source`: where the data came from: a path, or a description;
+    - `classes`: their names, where they have any.
 
     Raises `DataError` when an array breaks one of these rules.
     """
@@ -44,8 +46,9 @@ class Dataset:
     valid: Pair
     test: Pair
     n_classes: int
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, ...]
     source: str
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part in ("train", "valid", "test"):
@@ -73,15 +76,15 @@ class Dataset:
             f"{x.dtype}" + ("" if x.flags.c_contiguous else ", not C-contiguous"),
         )
         require(
-            y.dtype in LABEL_DTYPES and y.shape == (len(x),),
-            f"labels of type int32 or int64 and shape [{len(x)}]",
+            y.dtype in LABEL_DTYPES and y.ndim in (1, 2) and len(y) == len(x) and y.size > 0,
+            f"labels of type int32 or int64 and shape [{len(x)}], or [{len(x)}, m]",
             f"{y.dtype}{list(y.shape)}",
         )
-        outside = np.flatnonzero((y < 0) | (y >= self.n_classes))
+        outside = np.argwhere((y < 0) | (y >= self.n_classes))
         require(
             outside.size == 0,
             f"labels in 0..{self.n_classes - 1}",
-            f"{y[outside[0]]} at position {outside[0]}" if outside.size else "",
+            f"{y[tuple(outside[0])]} at position {', '.join(map(str, outside[0]))}" if outside.size else "",
         )
         require(
             bool(np.isfinite(x).all()), "finite images", "infinities or NaNs among their values"

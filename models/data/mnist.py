@@ -8,10 +8,8 @@ Both give the same arrays: the first 50,000 training images train and the last 1
 in stored order, and a pixel is its byte / 256 (so in [0, 1), as in the pickle).
 """
 
-import gzip
 import math
 import os
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from arignote.models.data import pickles
 from arignote.models.data.dataset import Dataset, Pair
 from arignote.models.data.errors import DataError
+from arignote.models.data.files import AGAIN, existing, read
 from arignote.models.data.source import find_folder
 
 SIZES = (50_000, 10_000, 10_000)
@@ -35,7 +34,6 @@ _IDX = (
     "t10k-labels-idx1-ubyte",
 )
 FILES = (*_PICKLES, *_IDX, *(name + ".gz" for name in _IDX))
-_AGAIN = "Get the file again from where it was downloaded."
 
 
 def load_mnist(
@@ -54,8 +52,8 @@ def load_mnist(
     Raises `DataError` when files are missing, damaged or of other sizes.
     """
     folder = find_folder("mnist", FILES, data)
-    idx = [_existing(folder, name, name + ".gz") for name in _IDX]
-    pickled = _existing(folder, *_PICKLES)
+    idx = [existing(folder, name, name + ".gz") for name in _IDX]
+    pickled = existing(folder, *_PICKLES)
     if all(idx) or pickled is None:
         missing = [name for name, path in zip(_IDX, idx, strict=True) if path is None]
         if missing:
@@ -77,7 +75,7 @@ def read_idx(path: Path, shape: tuple[int | None, ...]) -> NDArray[np.uint8]:
     `None` in `shape` stands for any length. Raises `DataError` for another magic number, other
     dimensions, or a length that does not fit them.
     """
-    data = _read(path)
+    data = read(path)
     # Magic number: two zero bytes, the type (8: unsigned byte), the number of dimensions.
     magic = bytes([0, 0, 8, len(shape)])
     header = 4 + 4 * len(shape)
@@ -86,7 +84,7 @@ def read_idx(path: Path, shape: tuple[int | None, ...]) -> NDArray[np.uint8]:
             path,
             expected=f"an idx file of bytes in {len(shape)} dimensions (magic {magic.hex()})",
             found=f"a file of {len(data)} bytes that starts with {data[:4].hex() or 'nothing'}",
-            remedy="Check that the images' and the labels' files were not swapped. " + _AGAIN,
+            remedy="Check that the images' and the labels' files were not swapped. " + AGAIN,
         )
     stated = tuple(int(n) for n in np.frombuffer(data, dtype=">i4", count=len(shape), offset=4))
     if any(want not in (None, have) for want, have in zip(shape, stated, strict=True)):
@@ -101,33 +99,9 @@ def read_idx(path: Path, shape: tuple[int | None, ...]) -> NDArray[np.uint8]:
             path,
             expected=f"{math.prod(stated)} bytes for shape {list(stated)}",
             found=f"{len(data) - header} bytes",
-            remedy=_AGAIN,
+            remedy=AGAIN,
         )
     return np.frombuffer(data, dtype=np.uint8, offset=header).reshape(stated)
-
-
-def _existing(folder: Path, *names: str) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_file()), None)
-
-
-def _read(path: Path) -> bytes:
-    """The contents of a file, unpacked where its name ends in .gz."""
-    try:
-        if path.suffix != ".gz":
-            return path.read_bytes()
-        with gzip.open(path) as file:
-            return file.read()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            path, expected="a complete gzip file", found=f"damage ({error})", remedy=_AGAIN
-        ) from error
-    except OSError as error:
-        raise DataError(
-            path,
-            expected="a readable file",
-            found=f"an error ({error.strerror or error})",
-            remedy="Check its permissions.",
-        ) from error
 
 
 def _from_idx(folder: Path, paths: list[Path], sizes: tuple[int, int, int]) -> Dataset:
@@ -144,7 +118,7 @@ def _from_idx(folder: Path, paths: list[Path], sizes: tuple[int, int, int]) -> D
                 labels_path,
                 expected=f"labels in 0..{N_CLASSES - 1}",
                 found=f"{labels.max()} at position {labels.argmax()}",
-                remedy=_AGAIN,
+                remedy=AGAIN,
             )
         pixels = images.reshape(n, -1).astype(np.float32)
         pixels /= 256
@@ -162,7 +136,7 @@ def _from_idx(folder: Path, paths: list[Path], sizes: tuple[int, int, int]) -> D
 
 
 def _from_pickle(path: Path, sizes: tuple[int, int, int]) -> Dataset:
-    value = pickles.load(_read(path), path)
+    value = pickles.load(read(path), path)
     pairs = [_pair(part) for part in value] if isinstance(value, tuple | list) else []
     found = [None if pair is None else len(pair.x) for pair in pairs]
     if found != list(sizes):
