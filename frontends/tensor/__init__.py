@@ -23,6 +23,7 @@ from arignote.frontends.tensor import (
     masks,
     nlinalg,
     nnet,
+    padding,
     positions,
     random,
     rearranging,
@@ -171,6 +172,7 @@ from arignote.frontends.tensor.linear import (
 )
 from arignote.frontends.tensor.masks import *  # noqa: F403
 from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.padding import *  # noqa: F403
 from arignote.frontends.tensor.positions import *  # noqa: F403
 from arignote.frontends.tensor.printing import debugprint, pp
 from arignote.frontends.tensor.rearranging import *  # noqa: F403
@@ -419,8 +421,8 @@ __all__ = [
 ]
 __all__.extend(_CONSTRUCTORS)
 for _module in (
-    asserting, builders, constants, cumulative, derivatives, grids, masks, positions, rearranging, sorting, distinct,
-    updates,
+    asserting, builders, constants, cumulative, derivatives, distinct, grids, masks, padding, positions, rearranging,
+    sorting, updates,
 ):  # fmt: skip
     __all__.extend(_module.__all__)
 

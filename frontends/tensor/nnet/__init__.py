@@ -10,6 +10,8 @@ from arignote.frontends.tensor.convert import as_tensor_variable, floating, labe
 from arignote.frontends.tensor.creation import arange
 from arignote.frontends.tensor.elementwise import sigmoid, softplus
 from arignote.frontends.tensor.graph import emit, wrap
+from arignote.frontends.tensor.nnet.local import local_response_normalization
+from arignote.frontends.tensor.nnet.sampling import affine_grid, bilinear_sampling, spatial_transformer
 from arignote.frontends.tensor.shapes import shape_padleft
 from arignote.ir.types import is_float, is_integer
 
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
 
 __all__ = [
+    "affine_grid",
+    "bilinear_sampling",
     "binary_crossentropy",
     "categorical_crossentropy",
     "crossentropy_softmax_1hot",
     "elu",
     "hard_sigmoid",
+    "local_response_normalization",
     "logsoftmax",
     "relu",
     "selu",
@@ -30,6 +35,7 @@ __all__ = [
     "softmax",
     "softplus",
     "softsign",
+    "spatial_transformer",
     "ultra_fast_sigmoid",
 ]
 
