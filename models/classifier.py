@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import arignote as ar
 import arignote.tensor as T
-from arignote.models.data import Dataset, Pair
+from arignote.models.data import Dataset, Feed, Pair, Pipeline
 from arignote.models.model import Model, Network
 from arignote.models.training import Steps
 
@@ -57,31 +57,46 @@ class Classifier:
 class Trainer:
     """A classifier with data to train it on.
 
-    - `train(i)`: one update on training minibatch `i`; the mean negative log-likelihood before it;
+    - `train`: one update on a training minibatch; the mean negative log-likelihood before it. It takes
+      the number of the minibatch or, with `feed`, its images and labels;
     - `valid(i)`, `test(i)`: loss and error (a fraction) on a minibatch of those parts;
-    - `n_batches`: minibatches of each part; examples that do not fill one stay unused.
+    - `n_batches`: minibatches of each part; examples that do not fill one stay unused;
+    - `feed`: prepares the training minibatches of an epoch, where the model wants its images changed.
     """
 
-    def __init__(self, classifier: Classifier, data: Dataset, batch: int, rate: float) -> None:
-        self.classifier = classifier
-        self.batch, self.rate = batch, rate
+    def __init__(self, classifier: Classifier, model: Model, data: Dataset, seed: int) -> None:
+        self.classifier, self.model, self.data = classifier, model, data
+        self.batch = model.batch_for(data)
         self._parts: dict[str, Pair] = {
             "train": data.train, "valid": data.valid, "test": data.test
         }  # fmt: skip
-        self.n_batches = {name: len(part.x) // batch for name, part in self._parts.items()}
+        self.n_batches = {name: len(part.x) // self.batch for name, part in self._parts.items()}
+        transform = model.augmentation(data)
+        self.feed: Feed | None = None
+        if transform is not None:
+            self.feed = Feed(Pipeline(data.train, data.image_shape, self.batch, transform=transform, seed=seed))
+        self._epoch = 0
 
     @cached_property
     def train(self) -> Any:
         """The training step, with its updates."""
         x, y = self._inputs()
-        cost = _cost(self.classifier.network.probabilities(x), y)
-        parameters = list(self.classifier.network.parameters.values())
-        rate = np.dtype(self.classifier.dtype).type(self.rate)
-        updates = [
-            (p, p - rate * gradient)
-            for p, gradient in zip(parameters, T.grad(cost, parameters), strict=True)
-        ]
-        return self._function("train", x, y, cost, updates=updates)
+        network = self.classifier.network
+        updates: dict[Any, Any] = {}
+        p = network.training(x, updates) if network.training else network.probabilities(x)
+        cost = _cost(p, y)
+        trained = [network.parameters[name] for name in network.trained or network.parameters]
+        updates |= self.model.updates(cost, trained, self._rate)
+        if self.feed is None:
+            return self._function("train", x, y, cost, updates=updates)
+        return ar.function([x, y], cost, updates=updates, name="train", mode=self.classifier.mode)
+
+    @cached_property
+    def _rate(self) -> Any:
+        """The learning rate: a number, or a variable where the model changes it."""
+        number = np.dtype(self.classifier.dtype).type(self.model.rate)
+        constant = type(self.model).rate_at is Model.rate_at
+        return number if constant else ar.shared(np.asarray(number), name="rate")
 
     @cached_property
     def valid(self) -> Any:
@@ -97,12 +112,43 @@ class Trainer:
     def steps(self) -> Steps:
         """What the training loop needs."""
         return Steps(
-            train=lambda minibatch: float(self.train(minibatch)),
+            train=self._step,
             validate=lambda: self._mean(self.valid, self.n_batches["valid"]),
             test=lambda: self._mean(self.test, self.n_batches["test"]),
-            snapshot=self.classifier.snapshot,
-            restore=self.classifier.restore,
+            snapshot=self.snapshot,
+            restore=self.restore,
+            epoch=self._at_epoch,
         )
+
+    def _step(self, minibatch: int) -> float:
+        if self.feed is None:
+            return float(self.train(minibatch))
+        x, y = self.feed(self._epoch, minibatch)
+        return float(self.train(x.astype(self.classifier.dtype, copy=False), y.astype(np.int32, copy=False)))
+
+    def _at_epoch(self, epoch: int, epochs: int) -> None:
+        self._epoch = epoch
+        if hasattr(self._rate, "set_value"):
+            self._rate.set_value(np.asarray(self.model.rate_at(epoch, epochs), self.classifier.dtype))
+
+    def snapshot(self) -> dict[str, Array]:
+        """Copies of the parameters by name, and of what else a training step changes: momenta, random states."""
+        return self.classifier.snapshot() | {name: v.get_value() for name, v in self._state.items()}
+
+    def restore(self, arrays: Any) -> None:
+        """The inverse of `snapshot`; parameters alone can be set too."""
+        self.classifier.restore(arrays)
+        for name, variable in self._state.items():
+            if name in arrays:
+                variable.set_value(np.asarray(arrays[name]))
+
+    @cached_property
+    def _state(self) -> dict[str, Any]:
+        """The variables of the training step that are neither parameters nor data."""
+        known = [*self.classifier.network.parameters.values(), self._rate]
+        known += [variable for pair in self._resident.values() for variable in pair]
+        state = [v for v in self.train.get_shared() if not any(v is k for k in known)]
+        return {f"state.{number}.{v.name or 'value'}": v for number, v in enumerate(state)}
 
     def functions(self) -> dict[str, Any]:
         """All functions by name, compiled."""
@@ -114,12 +160,13 @@ class Trainer:
         }
 
     def _inputs(self) -> tuple[Any, Any]:
-        return T.matrix("x", dtype=self.classifier.dtype), T.vector("y", dtype="int32")
+        y = T.vector("y", dtype="int32") if self.data.train.y.ndim == 1 else T.matrix("y", dtype="int32")
+        return T.matrix("x", dtype=self.classifier.dtype), y
 
     def _evaluation(self, part: str) -> Any:
         x, y = self._inputs()
         p = self.classifier.network.probabilities(x)
-        wrong = T.cast(T.neq(T.argmax(p, axis=1), y), self.classifier.dtype)
+        wrong = T.cast(T.neq(T.argmax(p, axis=1), y.flatten()), self.classifier.dtype)
         return self._function(part, x, y, [_cost(p, y), T.mean(wrong)])
 
     def _function(self, part: str, x: Any, y: Any, outputs: Any, **options: Any) -> Any:
@@ -144,6 +191,7 @@ class Trainer:
                 ar.shared(part.y.astype(np.int32, copy=False), name=f"{name}_y"),
             )
             for name, part in self._parts.items()
+            if name != "train" or self.feed is None
         }
 
     @staticmethod
@@ -155,7 +203,9 @@ class Trainer:
 
 
 def _cost(p: Any, y: Any) -> Any:
-    """Mean negative log-likelihood of labels `y` under probabilities `p`."""
+    """Mean negative log-likelihood of labels `y` under probabilities `p`, one row for each label."""
+    if y.ndim > 1:
+        y = y.flatten()
     return -T.mean(T.log(p)[T.arange(y.shape[0]), y])
 
 
@@ -173,4 +223,4 @@ def make_trainer(
     classifier = make_classifier(
         model, data.train.x.shape[1], data.n_classes, seed=seed, dtype=dtype, mode=mode
     )
-    return Trainer(classifier, data, model.batch_for(data), model.rate)
+    return Trainer(classifier, model, data, seed)

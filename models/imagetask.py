@@ -1,6 +1,7 @@
 """Classifiers of images and their data, as the commands use them."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,14 @@ from typing import Any
 import numpy as np
 
 from arignote.models.classifier import make_trainer
-from arignote.models.data import Dataset, Pair, load_dataset
+from arignote.models.data import NAMES, Dataset, Pair, load_dataset
 from arignote.models.model import BOOK_BATCH, Model
 from arignote.models.task import Painter, Task
 from arignote.models.training import Checkpoint, History, Steps, curves
 from arignote.models.training import checkpoint as checkpoints
 
-BOOK_EPOCHS, BOOK_INTERVAL = 1000, 1000
-SMALL_EPOCHS = 100
-EPOCHS_PER_VALIDATION = 5  # for minibatches other than the book's
+BOOK_INTERVAL = 1000
+VALIDATIONS = 20  # at most about so many in a run
 
 
 class ImageTask(Task):
@@ -26,12 +26,13 @@ class ImageTask(Task):
     """
 
     def __init__(self, model: Model, data: Dataset, *, seed: int, mode: Any = None) -> None:
-        self.model, self.data, self.data_name = model, data, data.name
-        self.trainer = make_trainer(model, data, seed=seed, mode=mode)
+        self.model, self.data, self.data_name = model, model.prepared(data), data.name
+        self.trainer = make_trainer(model, self.data, seed=seed, mode=mode)
         self.batch, self.n_batches = self.trainer.batch, self.trainer.n_batches["train"]
-        book = self.batch == BOOK_BATCH
-        self.epochs = BOOK_EPOCHS if book else SMALL_EPOCHS
-        self.interval = BOOK_INTERVAL if book else EPOCHS_PER_VALIDATION * self.n_batches
+        book = self.batch == model.book_batch
+        self.epochs = model.book_epochs if book else model.small_epochs
+        # The book's first models are validated every 1000 minibatches.
+        self.interval = BOOK_INTERVAL if self.batch == BOOK_BATCH else _interval(self.epochs) * self.n_batches
 
     @property
     def steps(self) -> Steps:
@@ -57,7 +58,7 @@ class ImageTask(Task):
             "n_in": int(self.data.train.x.shape[1]),
             "n_classes": self.data.n_classes,
             "image_shape": list(self.data.image_shape),
-            "data": self.data.name,
+            "data": self.data_name,
             "valid_error": best.valid_error if best else None,
             "test_error": best.test_error if best else None,
         }
@@ -69,7 +70,7 @@ class ImageTask(Task):
 
         def confusion(path: Path) -> None:
             labels, _ = self.trainer.classifier.classify(self.data.test.x)
-            matrix = curves.confusion_matrix(self.data.test.y, labels, self.data.n_classes)
+            matrix = curves.confusion_matrix(self.data.test.y.reshape(-1), labels, self.data.n_classes)
             curves.confusion_picture(matrix, path, title=f"{title}: test set")
 
         return {
@@ -77,21 +78,28 @@ class ImageTask(Task):
                 history.records, self.n_batches, path, title=title
             ),
             "confusion.png": confusion,
+            **self.model.pictures(self.trainer),
         }
 
 
-def load(data: str | None) -> Dataset:
-    """The data set that `--data` names: `digits` (None), `mnist`, or a folder that holds MNIST."""
-    if data is None or data == "digits":
-        return load_dataset("digits")
-    return load_dataset("mnist", None if data == "mnist" else data)
+def _interval(epochs: int) -> int:
+    """Epochs from one validation to the next."""
+    return max(1, epochs // VALIDATIONS)
 
 
-def blank_images(batch: int) -> Dataset:
+def load(data: str | None, embedded: str = "digits", files: str = "mnist") -> Dataset:
+    """The data set that `--data` names: one of `NAMES`, `embedded` for None, or a folder that holds `files`."""
+    if data is None:
+        return load_dataset(embedded)
+    return load_dataset(data) if data in NAMES else load_dataset(files, data)
+
+
+def blank_images(batch: int, image_shape: tuple[int, ...] = (28, 28), n_labels: int = 1) -> Dataset:
     """Stand-ins, some minibatches of them: what is compiled does not depend on their values."""
     n = 4 * batch
 
     def part() -> Pair:
-        return Pair(np.zeros((n, 784), np.float32), np.zeros(n, np.int32))
+        labels = np.zeros(n if n_labels == 1 else (n, n_labels), np.int32)
+        return Pair(np.zeros((n, math.prod(image_shape)), np.float32), labels)
 
-    return Dataset("blank", part(), part(), part(), 10, (28, 28), "blank images")
+    return Dataset("blank", part(), part(), part(), 10, image_shape, "blank images")

@@ -26,9 +26,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import arignote.tensor as T
+
 if typing.TYPE_CHECKING:
+    from arignote.models.classifier import Trainer
     from arignote.models.data import Dataset
-    from arignote.models.task import Task
+    from arignote.models.data.augment import Transformation
+    from arignote.models.task import Painter, Task
 
 BOOK_BATCH = 600
 SMALL_BATCH = 20  # for sets with too few examples for the book's minibatches
@@ -45,11 +49,16 @@ class Network:
 
     - `parameters`: shared variables by name, in order;
     - `probabilities(x)`: from images [n, inputs] to class probabilities [n, classes], both
-      symbolic and of the network's dtype.
+      symbolic and of the network's dtype. Where an image has m labels, [n * m, classes];
+    - `training(x, updates)`: the same in training, where that differs (dropout, statistics of batches);
+      what is to be updated is put into the dict;
+    - `trained`: the names of the parameters that gradients change; None: all.
     """
 
     parameters: Mapping[str, Any]
     probabilities: Callable[[Any], Any]
+    training: Callable[[Any, dict[Any, Any]], Any] | None = None
+    trained: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,10 +128,23 @@ class ModelBase(ABC):
 
 @dataclass(frozen=True)
 class Model(ModelBase):
-    """A classifier of images."""
+    """A classifier of images.
+
+    Class variables: `embedded` and `files` name the data sets (of `load_dataset`) that it is trained on
+    by default and for a folder of files; `image_shape` and `n_labels` are those of its images in the
+    book; `book_batch`, `book_epochs` and `small_epochs` how long it is trained, on small data sets too.
+    """
+
+    embedded: ClassVar[str] = "digits"
+    files: ClassVar[str] = "mnist"
+    image_shape: ClassVar[tuple[int, ...]] = (28, 28)
+    n_labels: ClassVar[int] = 1
+    book_batch: ClassVar[int] = BOOK_BATCH
+    book_epochs: ClassVar[int] = 1000
+    small_epochs: ClassVar[int] = 100
 
     batch: int | None = None
-    """Examples in a minibatch; None: the book's 600, or 20 for small data sets."""
+    """Examples in a minibatch; None: the book's (600, where it says no other), or 20 for small data sets."""
     rate: float = 0.1
     """Learning rate of gradient descent."""
 
@@ -130,23 +152,44 @@ class Model(ModelBase):
     def network(self, n_in: int, n_classes: int, seed: int, dtype: str) -> Network:
         """A newly initialised network; `seed` decides all random weights."""
 
+    def updates(self, cost: Any, parameters: Sequence[Any], rate: Any) -> dict[Any, Any]:
+        """One step of training: gradient descent, unless a model says otherwise."""
+        return {p: p - rate * g for p, g in zip(parameters, T.grad(cost, parameters), strict=True)}
+
+    def rate_at(self, epoch: int, epochs: int) -> float:
+        """The learning rate in an epoch, from 0, of so many; models that change it say so."""
+        return self.rate
+
+    def prepared(self, data: "Dataset") -> "Dataset":
+        """The data set that it is trained on, made from the one that was named; it may be that one."""
+        return data
+
+    def augmentation(self, data: "Dataset") -> "Transformation | None":
+        """How training images are changed; None: they are used as stored, in the stored order."""
+        return None
+
+    def pictures(self, trainer: "Trainer") -> "Mapping[str, Painter]":
+        """What to draw after training beside learning curves and confusion matrix."""
+        return {}
+
     def task(self, data: str | None, *, seed: int, mode: Any = None) -> "Task":
         from arignote.models.imagetask import ImageTask, load
 
-        return ImageTask(self, load(data), seed=seed, mode=mode)
+        return ImageTask(self, load(data, self.embedded, self.files), seed=seed, mode=mode)
 
     def blank(self, *, seed: int = 0) -> "Task":
         from arignote.models.imagetask import ImageTask, blank_images
 
-        batch = self.batch or BOOK_BATCH
-        return ImageTask(dataclasses.replace(self, batch=batch), blank_images(batch), seed=seed)
+        batch = self.batch or self.book_batch
+        data = blank_images(batch, self.image_shape, self.n_labels)
+        return ImageTask(dataclasses.replace(self, batch=batch), data, seed=seed)
 
     def batch_for(self, data: "Dataset") -> int:
         """Examples in a minibatch of this data set. Raises `SettingError` where they do not fit."""
         batch = self.batch
         if batch is None:
-            large = len(data.train.x) >= FEWEST_BATCHES * BOOK_BATCH
-            batch = BOOK_BATCH if large else SMALL_BATCH
+            large = len(data.train.x) >= FEWEST_BATCHES * self.book_batch
+            batch = self.book_batch if large else SMALL_BATCH
         fewest = min(len(part.x) for part in (data.train, data.valid, data.test))
         if batch > fewest:
             raise SettingError(

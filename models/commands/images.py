@@ -1,5 +1,6 @@
 """Images for `arignote predict`: pictures and arrays in files, as rows of pixels."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,15 @@ Images = NDArray[np.float32]
 
 ARRAYS = (".npy",)
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".tif", ".tiff", ".webp")
-_SHAPES = "[{p}], [n, {p}], [{h}, {w}] or [n, {h}, {w}]"
 
 
-def read_images(path: Path, shape: tuple[int, int]) -> Images:
-    """The images of a file as float32[n, height * width] in [0, 1], light strokes on dark ground.
+def read_images(path: Path, shape: tuple[int, ...]) -> Images:
+    """The images of a file as float32[n, pixels] in [0, 1], for `shape` (height, width) or (3, height, width).
 
-    - `.npy`: one image or several, as rows or as [height, width]; floats in [0, 1] as they are,
-      bytes divided by 256;
-    - pictures: made grey, resized to `shape` and, if dark strokes are on light ground, inverted.
+    - `.npy`: one image or several, as rows or of that shape; floats in [0, 1] as they are, bytes
+      divided by 256;
+    - pictures: resized; made grey and, if dark strokes are on light ground, inverted, unless `shape`
+      has colours.
 
     Raises `DataError` for files that cannot be read or hold something else.
     """
@@ -31,9 +32,8 @@ def read_images(path: Path, shape: tuple[int, int]) -> Images:
     return _from_picture(path, shape)
 
 
-def _from_array(path: Path, shape: tuple[int, int]) -> Images:
-    height, width = shape
-    pixels = height * width
+def _from_array(path: Path, shape: tuple[int, ...]) -> Images:
+    pixels = math.prod(shape)
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -44,11 +44,11 @@ def _from_array(path: Path, shape: tuple[int, int]) -> Images:
             remedy="Save the array again.",
         ) from error
     single = array.shape in ((pixels,), shape)
-    many = array.ndim in (2, 3) and array.shape[1:] in ((pixels,), shape)
+    many = array.ndim > 1 and array.shape[1:] in ((pixels,), shape)
     if not (single or many) or array.dtype.kind not in "biuf":
         raise DataError(
             path,
-            expected="numbers of shape " + _SHAPES.format(p=pixels, h=height, w=width),
+            expected=f"numbers of shape [{pixels}], [n, {pixels}], {list(shape)} or {['n', *shape]}".replace("'", ""),
             found=f"{array.dtype}{list(array.shape)}",
             remedy="Bring the images to the model's size.",
         )
@@ -65,7 +65,7 @@ def _from_array(path: Path, shape: tuple[int, int]) -> Images:
     return values
 
 
-def _from_picture(path: Path, shape: tuple[int, int]) -> Images:
+def _from_picture(path: Path, shape: tuple[int, ...]) -> Images:
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
@@ -75,13 +75,15 @@ def _from_picture(path: Path, shape: tuple[int, int]) -> Images:
             found=f"an import error ({error})",
             remedy="Install it with: pip install 'arignote[models]', or give an .npy file.",
         ) from error
-    height, width = shape
+    height, width = shape[-2:]
+    colour = len(shape) == 3
     try:
         with Image.open(path) as picture:
             # Transparent parts are paper, not ink.
             flat = Image.new("RGBA", picture.size, "white")
             flat.alpha_composite(picture.convert("RGBA"))
-            grey = flat.convert("L").resize((width, height), Image.Resampling.BILINEAR)
+            mode = "RGB" if colour else "L"
+            resized = flat.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
     except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataError(
             path,
@@ -89,7 +91,9 @@ def _from_picture(path: Path, shape: tuple[int, int]) -> Images:
             found=f"something else ({error})",
             remedy="Convert it to PNG.",
         ) from error
-    values = (np.asarray(grey, dtype=np.float32) / 256).astype(np.float32)
+    values = (np.asarray(resized, dtype=np.float32) / 256).astype(np.float32)
+    if colour:
+        return np.ascontiguousarray(values.transpose(2, 0, 1)).reshape(1, -1)
     border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     if border.mean() > 0.5:
         values = (255 / 256 - values).astype(np.float32)

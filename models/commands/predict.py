@@ -1,5 +1,6 @@
 """`arignote predict`."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -41,46 +42,48 @@ def predict(
     """Classify images with the trained model NAME: labels and probabilities."""
     _images_only(name)
     path = weights or Path("runs") / name / "weights.npz"
-    classifier, shape, trained_on = load_classifier(name, path, mode)
+    model, classifier, shape, trained_on = load_classifier(name, path, mode)
     labels: NDArray[Any] | None = None
     if data is not None and Path(data).suffix.lower() in (*ARRAYS, *PICTURES):
         images = read_images(Path(data), shape)
     else:
-        dataset = load(data if data is not None else trained_on)
+        dataset = model.prepared(load(data if data is not None else trained_on, files=model.files))
         images, labels = dataset.test
         if dataset.image_shape != shape:
+            size = "x".join(map(str, shape))
             raise CheckpointError(
-                path,
-                f"is for images of {shape[0]}x{shape[1]} pixels, {dataset.name} has others",
-                "Name another data set.",
+                path, f"is for images of {size} pixels, {dataset.name} has others", "Name another data set."
             )
+        labels = labels.reshape(-1)
     predicted, probabilities = classifier.classify(images)
-    for i in range(min(count, len(images))):
+    per_image = len(predicted) // len(images)
+    for i in range(min(count, len(predicted))):
         truth = "" if labels is None else f", labelled {labels[i]}"
         share = 100 * probabilities[i, predicted[i]]
-        click.echo(f"image {i}: {predicted[i]} ({share:.1f} %){truth}")
+        which = f"image {i // per_image}" + (f", digit {i % per_image + 1}" if per_image > 1 else "")
+        click.echo(f"{which}: {predicted[i]} ({share:.1f} %){truth}")
         # What else it could be: of interest where the first choice is not certain.
         order = np.argsort(-probabilities[i], kind="stable")
         click.echo("  " + "  ".join(f"{k}: {probabilities[i, k]:.4f}" for k in order))
-    if count < len(images):
-        click.echo(f"... {len(images) - count} more (--count {len(images)} lists all)")
+    if count < len(predicted):
+        click.echo(f"... {len(predicted) - count} more (--count {len(predicted)} lists all)")
     if labels is not None:
         wrong = int((predicted != labels).sum())
         click.echo(f"error {100 * wrong / len(labels):.2f} % ({wrong} of {len(labels)})")
 
 
-def load_classifier(name: str, path: Path, mode: Any) -> tuple[Classifier, tuple[int, int], str]:
-    """A trained classifier, the (height, width) of its images, and the data set it was trained on.
+def load_classifier(name: str, path: Path, mode: Any) -> tuple[Model, Classifier, tuple[int, ...], str]:
+    """A model, trained, the shape of its images, and the data set it was trained on.
 
     Raises `CheckpointError` for files that are not weights of that model.
     """
     about = checkpoints.load(path, model=name).progress
     try:
         settings = [f"{key}={value}" for key, value in about["settings"].items()]
-        height, width = (int(n) for n in about["image_shape"])
+        shape = tuple(int(n) for n in about["image_shape"])
         n_in, n_classes, data = int(about["n_in"]), int(about["n_classes"]), str(about["data"])
-        if n_in != height * width:
-            raise ValueError(f"{n_in} inputs for images of {height}x{width}")
+        if len(shape) not in (2, 3) or n_in != math.prod(shape):
+            raise ValueError(f"{n_in} inputs for images of {shape}")
         model = _images_only(name).with_settings(settings)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
@@ -90,7 +93,7 @@ def load_classifier(name: str, path: Path, mode: Any) -> tuple[Classifier, tuple
         ) from error
     classifier = make_classifier(model, n_in, n_classes, seed=0, mode=mode)
     classifier.restore(checkpoints.load(path, model=name, like=classifier.snapshot()).parameters)
-    return classifier, (height, width), data
+    return model, classifier, shape, data
 
 
 def _images_only(name: str) -> type[Model]:

@@ -50,7 +50,9 @@ class Steps:
       It must leave the parameters unchanged if it raises;
     - `validate()`, `test()`: (loss, error) on all of the validation and test minibatches;
     - `snapshot()`: everything an update changes, by name: parameters, momenta, random states;
-    - `restore(arrays)`: the inverse of `snapshot`.
+    - `restore(arrays)`: the inverse of `snapshot`;
+    - `epoch(number, epochs)`, where given, is told before each step which epoch it belongs to, from 0, and
+      how many there are: for learning rates that change and minibatches that are prepared.
     """
 
     train: Callable[[int], SupportsFloat]
@@ -58,6 +60,7 @@ class Steps:
     test: Callable[[], tuple[SupportsFloat, SupportsFloat]]
     snapshot: Callable[[], Arrays]
     restore: Callable[[Arrays], None]
+    epoch: Callable[[int, int], None] | None = None
 
 
 @dataclass(frozen=True)

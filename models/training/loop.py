@@ -118,7 +118,10 @@ class _Run:
             if state.iteration >= schedule.n_iterations:
                 return Stop.FINISHED
             started = time.perf_counter()
-            loss = float(self.steps.train(state.iteration % schedule.n_batches))
+            epoch, minibatch = divmod(state.iteration, schedule.n_batches)
+            if self.steps.epoch is not None:
+                self.steps.epoch(epoch, schedule.n_epochs)
+            loss = float(self.steps.train(minibatch))
             state.seconds += time.perf_counter() - started
             if not math.isfinite(loss):
                 self._tell(EventKind.STEP, loss=loss)
