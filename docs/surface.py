@@ -63,8 +63,8 @@ REFUSED = {
     r"|theano\.scalar\.(basic\.)?[Ii]dentity|theano\.scalar\.basic_scipy\..*|theano\.scalar\.sgn"
     r"|theano\.sandbox\.linalg\.ops\..*|theano\.scalar\.upgrade.*": "the class of an op of Theano's: ops are records "
     "of the IR",
-    r"theano\.__spec__.*|theano\.printing\._TagGenerator|theano\.tests\.(test_rop|unittest_tools\.Infer).*": "inside "
-    "Theano",
+    r"theano\.__spec__.*|theano\.printing\.(_TagGenerator|Node)|theano\.tests\.test_rop.*": "inside Theano",
+    r"theano\.tests\.unittest_tools\.Infer.*": "inside Theano",
 }
 
 #: Names that do not exist yet: pattern -> what they wait for.

@@ -36,6 +36,7 @@ from arignote.frontends.tensor.builders import *  # noqa: F403
 from arignote.frontends.tensor.callable import Function
 from arignote.frontends.tensor.checks import numeric_grad, verify_grad
 from arignote.frontends.tensor.cloning import clone
+from arignote.frontends.tensor.compat import _allclose as _allclose
 from arignote.frontends.tensor.compat import _asarray as _asarray
 from arignote.frontends.tensor.compiling import function
 from arignote.frontends.tensor.constants import *  # noqa: F403
@@ -227,6 +228,7 @@ as_tensor = as_tensor_variable
 Constant = TensorConstant
 Tensor = TensorType
 Variable = TensorVariable
+setattr(var, "TensorVariable", TensorVariable)  # Theano's `tensor.var` is a module and a function  # noqa: B010
 globals().update(_CONSTRUCTORS)
 
 __all__ = [
