@@ -95,14 +95,15 @@ def test_hierarchical_softmax(outputs: int) -> None:
     x, k = T.dmatrix("x"), T.lvector("k")
     variables = [T.dmatrix("W1"), T.dvector("b1"), T.dtensor3("W2"), T.dmatrix("b2")]
 
-    def probabilities(x: Any, w1: Any, b1: Any, w2: Any, b2: Any, target: Any = None) -> Any:
+    def probabilities(x: Any, weights: Any, target: Any = None) -> Any:
+        w1, b1, w2, b2 = weights
         return n.h_softmax(x, x.shape[0], outputs, 3, 4, w1, b1, w2, b2, target)
 
     given = dict(zip([x, k, *variables], [X, target, w1, b1, w2, b2], strict=True))
-    targets = probabilities(x, *variables, target=k)
-    check({"all": (probabilities(x, *variables), every), "targets": (targets, every[ROWS, target])}, given)
+    targets = probabilities(x, variables, k)
+    check({"all": (probabilities(x, variables), every), "targets": (targets, every[ROWS, target])}, given)
     check_gradients(
-        {"log-likelihood": lambda x, k, *ws: T.log(probabilities(x, *ws, target=k)).sum()},
+        {"log-likelihood": lambda x, k, *ws: T.log(probabilities(x, ws, k)).sum()},
         [X, target, w1, b1, w2, b2],
     )
 
