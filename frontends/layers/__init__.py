@@ -6,8 +6,11 @@ Networks are written by placing layers behind each other, as expressions are mad
     net = L.Dense(L.Dropout(L.Dense(x, 256, "relu")), 10, "softmax")
     p = L.get_output(net, deterministic=True)
     params = L.get_all_params(net, trainable=True)
+
+or with everything around them: `Model` and `Sequential`, see `arignote.frontends.layers.model`.
 """
 
+from arignote._archive import ArchiveError
 from arignote.frontends.layers.activations import ACTIVATIONS, activation
 from arignote.frontends.layers.base import Layer, Run, layer
 from arignote.frontends.layers.basic import (
@@ -20,6 +23,16 @@ from arignote.frontends.layers.basic import (
     Input,
     Masking,
     Nonlinearity,
+)
+from arignote.frontends.layers.callbacks import (
+    BestWeights,
+    Callback,
+    Display,
+    EarlyStopping,
+    History,
+    LearningRateSchedule,
+    ReduceLearningRate,
+    ResetStates,
 )
 from arignote.frontends.layers.graph import (
     count_params,
@@ -45,6 +58,8 @@ from arignote.frontends.layers.init import (
     seeded,
     set_seed,
 )
+from arignote.frontends.layers.losses import LOSSES, METRICS
+from arignote.frontends.layers.model import RULES, Model, Sequential
 from arignote.frontends.layers.normalization import BatchNorm
 from arignote.frontends.layers.recurrent import GRU, LSTM, RNN, Bidirectional, Recurrent
 from arignote.frontends.layers.sequences import Buckets, buckets, pad_sequences, sort_by_length
@@ -58,21 +73,31 @@ from arignote.frontends.layers.shaping import (
     Reshape,
     Slice,
 )
+from arignote.frontends.layers.training import DivergedError
 
 __all__ = [
     "ACTIVATIONS",
     "GRU",
+    "LOSSES",
     "LSTM",
+    "METRICS",
     "RNN",
+    "RULES",
+    "ArchiveError",
     "BatchNorm",
+    "BestWeights",
     "Bias",
     "Bidirectional",
     "Buckets",
+    "Callback",
     "Concat",
     "Constant",
     "Dense",
     "Dimshuffle",
+    "Display",
+    "DivergedError",
     "Dropout",
+    "EarlyStopping",
     "ElemwiseMerge",
     "ElemwiseSum",
     "Embedding",
@@ -84,16 +109,22 @@ __all__ = [
     "GlorotUniform",
     "HeNormal",
     "HeUniform",
+    "History",
     "Initializer",
     "Input",
     "Layer",
+    "LearningRateSchedule",
     "Masking",
+    "Model",
     "Nonlinearity",
     "Normal",
     "Orthogonal",
     "Recurrent",
+    "ReduceLearningRate",
+    "ResetStates",
     "Reshape",
     "Run",
+    "Sequential",
     "Slice",
     "Uniform",
     "activation",

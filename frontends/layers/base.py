@@ -74,12 +74,16 @@ class Run:
         self.updates[variable] = value
 
 
+#: Kinds of layers by name: those that files of models may name.
+KINDS: dict[str, type[Layer]] = {}
+
 K = TypeVar("K", bound="type[Layer]")
 
 
 def layer(kind: K) -> K:
     """Decorator of kinds of layers: annotated fields become settings, with the defaults that they have."""
     made: Any = dataclass(eq=False)(kind)
+    KINDS.setdefault(kind.__name__, made)
     return made  # type: ignore[no-any-return]
 
 
@@ -141,6 +145,10 @@ class Layer(ABC, metaclass=LayerType):
         """The mask of the output, for inputs with these masks (None: it has none); by default that of the first one
         that has one."""
         return next((m for m in masks if m is not None), None)
+
+    def kept_states(self) -> dict[str, SharedVariable]:
+        """Shared variables that are kept from one call to the next, but are no parameters."""
+        return {}
 
     # ------------------------------------------------------------ placing
     def __call__(self, incoming: Layer | Sequence[Layer]) -> Self:

@@ -25,12 +25,12 @@ class Input(Layer):
 
     - `shape`: sizes, None for those that differ from call to call;
     - `dtype`: `config.floatX` by default; indices of `Embedding` are int32;
-    - `variable`: an expression to be used in place of a new variable.
+    - `expression`: what enters, in place of a new variable. `variable` is that or the new one.
     """
 
     shape: Sequence[int | None]
     dtype: str | None = None
-    variable: Any = None
+    expression: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,6 +39,7 @@ class Input(Layer):
             if size is not None:
                 self.positive(size=size)
         self.dtype = self.dtype or config.floatX
+        self.variable: Any = self.expression
         if self.variable is None:
             self.variable = TensorType(self.dtype, shape=self.shape)(self.name or "input")
         elif not isinstance(self.variable, Variable) or self.variable.ndim != len(self.shape):
@@ -55,7 +56,7 @@ class Input(Layer):
 
     def named(self, name: str) -> None:
         super().named(name)
-        if self.settings["variable"] is None:
+        if self.expression is None:
             self.variable.name = name
 
 

@@ -92,6 +92,9 @@ class Recurrent(Layer):
             return None
         return inputs[1] if len(inputs) > 1 else masks[0]
 
+    def kept_states(self) -> dict[str, SharedVariable]:
+        return dict(zip(self.states, self.kept, strict=False))
+
     def reset_states(self) -> None:
         """Set sticky states to 0."""
         for kept in self.kept:
@@ -273,10 +276,8 @@ class Bidirectional(Layer):
     def mask_for(self, inputs: Sequence[Any], masks: Sequence[Any]) -> Any:
         return self.layer.mask_for(inputs, masks)
 
-    def reset_states(self) -> None:
-        """Set sticky states to 0."""
-        for one in self.both.values():
-            one.reset_states()
+    def kept_states(self) -> dict[str, SharedVariable]:
+        return {f"{where}.{name}": v for where, one in self.both.items() for name, v in one.kept_states().items()}
 
     def output_for(self, x: Any, mask: Any = None, *, run: Run) -> Any:
         if mask is None:

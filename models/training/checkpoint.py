@@ -1,22 +1,20 @@
 """Checkpoints: named arrays and JSON in one .npz file.
 
-A checkpoint is data only: it is read with `allow_pickle=False`, so opening a stranger's file runs
-nothing. It is written beside its final place, flushed to the disk and then renamed over it, so that
-at any moment, power cuts included, the path holds either the previous or the new one completely.
+A checkpoint is data only: opening a stranger's file runs nothing. `arignote._archive` writes it so that
+the path always holds either the previous or the new one completely.
 """
 
-import contextlib
 import json
 import os
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from arignote import _archive as archive
 
 VERSION = 1
 
@@ -72,14 +70,9 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
                 raise TypeError(f"{group} {name!r}: {np.asarray(array).dtype} cannot be saved")
             members[f"{group}/{name}"] = np.asarray(array)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_atomically(path, members)
-    except OSError as error:
-        raise CheckpointError(
-            path,
-            f"cannot be written ({error.strerror or error})",
-            "An earlier checkpoint there, if any, is intact. Free space or choose another folder.",
-        ) from error
+        archive.write(path, members)
+    except archive.ArchiveError as error:
+        raise CheckpointError(path, error.problem, error.remedy) from error.__cause__
 
 
 def load(
@@ -94,7 +87,10 @@ def load(
     or of another model; the message lists every parameter that differs.
     """
     path = Path(path)
-    members = _read(path)
+    try:
+        members = archive.read(path)
+    except archive.ArchiveError as error:
+        raise CheckpointError(path, error.problem, error.remedy) from error.__cause__
     try:
         metadata = json.loads(members.pop(_METADATA).tobytes())
         if metadata["format"] != _FORMAT:
@@ -144,63 +140,3 @@ def _differences(have: Arrays, want: Arrays) -> list[str]:
                     f"not {expected.dtype}{list(expected.shape)}"
                 )
     return differences
-
-
-def _write_atomically(path: Path, members: Arrays) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            _write_members(file, members)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp's files are private; a checkpoint gets the permissions of any new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-    # The rename is only as durable as the folder's own entry. Not every file system can flush a
-    # folder; the file itself is complete in any case.
-    with contextlib.suppress(OSError):
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _write_members(file: IO[bytes], members: Arrays) -> None:
-    # np.savez takes names as keyword arguments, one of which ("file") a parameter may be called
-    # too; so the archive, of the same form, is written here.
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for name, array in members.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-
-
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        # Opened here: np.load leaves its own file open when an archive turns out to be damaged.
-        with open(path, "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("not an .npz archive")
-            with archive:
-                return {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise CheckpointError(path, "does not exist", "Check the path.") from error
-    except OSError as error:
-        raise CheckpointError(
-            path, f"cannot be read ({error.strerror or error})", "Check its permissions."
-        ) from error
-    except Exception as error:
-        # zipfile and NumPy report damage by many types: BadZipFile, zlib.error, ValueError,
-        # EOFError, NotImplementedError, SyntaxError, ...
-        raise CheckpointError(
-            path,
-            f"is damaged or no checkpoint ({type(error).__name__}: {error})",
-            "Use an earlier one, or train again.",
-        ) from error
