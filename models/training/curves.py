@@ -63,6 +63,37 @@ def learning_curves(
     return _write(figure, path)
 
 
+def loss_curves(
+    records: Sequence[Record], n_batches: int, path: str | os.PathLike[str], *, title: str
+) -> Path:
+    """Draw training and validation loss against epochs. Returns, and raises, as `learning_curves`."""
+    if not records:
+        raise ValueError("no records to draw: the run ended before its first validation")
+    epochs = [(record.iteration + 1) / n_batches for record in records]
+    figure = _figure(6.5, 4.2)
+    axes = figure.subplots()
+    axes.plot(epochs, [r.train_loss for r in records], color=_TRAIN, label="training", marker="o")
+    axes.plot(epochs, [r.valid_loss for r in records], color=_VALID, label="validation", marker="o")
+    axes.set(xlabel="epoch", ylabel="loss", title=title)
+    axes.legend(frameon=False)
+    axes.grid(color=_GRID, linewidth=0.8)
+    return _write(figure, path)
+
+
+def labelled_points(
+    places: NDArray[Any], labels: Sequence[str], path: str | os.PathLike[str], *, title: str
+) -> Path:
+    """Draw points float[n, 2] with their labels. Returns the path written; ImportError without matplotlib."""
+    figure = _figure(14, 14)
+    axes = figure.subplots()
+    axes.scatter(places[:, 0], places[:, 1], s=4, color=_VALID)
+    for (x, y), text in zip(places, labels, strict=True):
+        axes.annotate(text, (x, y), xytext=(2, 2), textcoords="offset points", fontsize=6)
+    axes.set_title(title)
+    axes.set_axis_off()
+    return _write(figure, path)
+
+
 def confusion_matrix(
     labels: ArrayLike, predictions: ArrayLike, n_classes: int
 ) -> NDArray[np.int64]:
