@@ -15,7 +15,7 @@ LINE = "the cat sat on the mat and <unk> saw it all day\n"
 
 
 def test_a_vocabulary_is_ordered_by_frequency_and_knows_unknown_words() -> None:
-    text = "b a b c a b <unk> d".split()
+    text = ["b", "a", "b", "c", "a", "b", "<unk>", "d"]
     vocabulary = Vocabulary.of(text, min_count=2)
     assert vocabulary.words == ("<pad>", "<unk>", "b", "a")
     assert vocabulary.counts == (0, 3, 3, 2)  # <unk>: itself, c and d
