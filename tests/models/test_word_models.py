@@ -81,12 +81,13 @@ def test_loss_and_gradients(name: str, dtype: str) -> None:
     noise = r.integers(0, WORDS, (BATCH, model.targets() * 3)) if model.negatives else None
     loss, dW, dU = reference(model, W, U, centre, context, noise)
     params = [ar.shared(W.astype(dtype), "W")] + ([] if model.tied else [ar.shared(U.astype(dtype), "U")])
-    c, a, n = T.lvector("c"), T.lmatrix("a"), T.lmatrix("n")
+    c, a, n = T.vector("c", dtype="int64"), T.matrix("a", dtype="int64"), T.matrix("n", dtype="int64")
     cost = model.loss(params[0], params[-1], c, a, n if model.negatives else None)
     inputs, values = ([c, a, n], [centre, context, noise]) if model.negatives else ([c, a], [centre, context])
     have = ar.function(inputs, [cost, *T.grad(cost, params)])(*values)
     assert {x.dtype.name for x in have} == {dtype}
-    for x, want in zip(have, [loss, dW + dU] if model.tied else [loss, dW, dU], strict=True):
+    expected: list[Any] = [loss, dW + dU] if model.tied else [loss, dW, dU]
+    for x, want in zip(have, expected, strict=True):
         np.testing.assert_allclose(x, want, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] / 10)
 
 
