@@ -71,7 +71,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "tensor.type_other": (_T,),
     "tensor.utils": (_T,),
     "tensor.var": (_T,),
-    "tensor.xlogx": (_T,),
+    "tensor.xlogx": (f"{_T}.special",),
     "tests": (),
     "tests.unittest_tools": (f"{_T}.checks",),
     "updates": (f"{_T}.updates",),

@@ -56,6 +56,11 @@ class Scalar:
             return tirx.Select(x, tirx.const(1, name), tirx.const(0, name))
         return tirx.Cast(name, x)
 
+    def cast_like(self, x: Any, other: Any) -> Any:
+        """Conversion between floats, to the dtype of `other`."""
+        name = dtype_of(other)
+        return x if dtype_of(x) == name else tirx.Cast(name, x)
+
     def select(self, c: Any, a: Any, b: Any) -> Any:
         """a where c, else b; both are computed."""
         return tirx.Select(c, a, b)

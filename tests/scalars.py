@@ -51,6 +51,10 @@ class Scalars:
         with np.errstate(all="ignore"):
             return np.asarray(x).astype(DTYPES[dtype])[()]
 
+    def cast_like(self, x: Any, other: Any) -> Any:
+        """A conversion to the dtype of another."""
+        return np.asarray(x).astype(other.dtype)[()]
+
     def select(self, c: Any, x: Any, y: Any) -> Any:
         """x if c, else y."""
         return x if c else y

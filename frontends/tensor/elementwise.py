@@ -58,7 +58,7 @@ def _no_bool(name: str, value: Value) -> Value:
     return value
 
 
-def _unary(op: str, name: str, doc: str, prepare: Callable[[Value], Value] = floating) -> Unary:
+def unary(op: str, name: str, doc: str, prepare: Callable[[Value], Value] = floating) -> Unary:
     def apply(x: Any, /) -> TensorVariable:
         return wrap(emit(op, prepare(value_of(x))))
 
@@ -66,33 +66,33 @@ def _unary(op: str, name: str, doc: str, prepare: Callable[[Value], Value] = flo
     return out
 
 
-exp = _unary("exp", "exp", "e to the power x.")
-exp2 = _unary("exp2", "exp2", "2 to the power x.")
-expm1 = _unary("expm1", "expm1", "exp(x) - 1, accurate near 0.")
-log = _unary("log", "log", "The natural logarithm.")
-log2 = _unary("log2", "log2", "The logarithm to base 2.")
-log10 = _unary("log10", "log10", "The logarithm to base 10.")
-log1p = _unary("log1p", "log1p", "log(1 + x), accurate near 0.")
-sin = _unary("sin", "sin", "The sine.")
-cos = _unary("cos", "cos", "The cosine.")
-tan = _unary("tan", "tan", "The tangent.")
-arcsin = _unary("arcsin", "arcsin", "The inverse sine.")
-arccos = _unary("arccos", "arccos", "The inverse cosine.")
-arctan = _unary("arctan", "arctan", "The inverse tangent.")
-sinh = _unary("sinh", "sinh", "The hyperbolic sine.")
-cosh = _unary("cosh", "cosh", "The hyperbolic cosine.")
-tanh = _unary("tanh", "tanh", "The hyperbolic tangent.")
-arcsinh = _unary("arcsinh", "arcsinh", "The inverse hyperbolic sine.")
-arccosh = _unary("arccosh", "arccosh", "The inverse hyperbolic cosine.")
-arctanh = _unary("arctanh", "arctanh", "The inverse hyperbolic tangent.")
-erf = _unary("erf", "erf", "The error function.")
-erfc = _unary("erfc", "erfc", "1 - erf(x).")
-sqrt = _unary("sqrt", "sqrt", "The square root.")
-sigmoid = _unary("sigmoid", "sigmoid", "1 / (1 + exp(-x)).")
-softplus = _unary("softplus", "softplus", "log(1 + exp(x)).")
+exp = unary("exp", "exp", "e to the power x.")
+exp2 = unary("exp2", "exp2", "2 to the power x.")
+expm1 = unary("expm1", "expm1", "exp(x) - 1, accurate near 0.")
+log = unary("log", "log", "The natural logarithm.")
+log2 = unary("log2", "log2", "The logarithm to base 2.")
+log10 = unary("log10", "log10", "The logarithm to base 10.")
+log1p = unary("log1p", "log1p", "log(1 + x), accurate near 0.")
+sin = unary("sin", "sin", "The sine.")
+cos = unary("cos", "cos", "The cosine.")
+tan = unary("tan", "tan", "The tangent.")
+arcsin = unary("arcsin", "arcsin", "The inverse sine.")
+arccos = unary("arccos", "arccos", "The inverse cosine.")
+arctan = unary("arctan", "arctan", "The inverse tangent.")
+sinh = unary("sinh", "sinh", "The hyperbolic sine.")
+cosh = unary("cosh", "cosh", "The hyperbolic cosine.")
+tanh = unary("tanh", "tanh", "The hyperbolic tangent.")
+arcsinh = unary("arcsinh", "arcsinh", "The inverse hyperbolic sine.")
+arccosh = unary("arccosh", "arccosh", "The inverse hyperbolic cosine.")
+arctanh = unary("arctanh", "arctanh", "The inverse hyperbolic tangent.")
+erf = unary("erf", "erf", "The error function.")
+erfc = unary("erfc", "erfc", "1 - erf(x).")
+sqrt = unary("sqrt", "sqrt", "The square root.")
+sigmoid = unary("sigmoid", "sigmoid", "1 / (1 + exp(-x)).")
+softplus = unary("softplus", "softplus", "log(1 + exp(x)).")
 
-neg = _unary("neg", "neg", "-x.", lambda v: _no_bool("neg", v))
-sgn = _unary("sgn", "sgn", "-1, 0 or 1.", lambda v: _no_bool("sgn", v))
+neg = unary("neg", "neg", "-x.", lambda v: _no_bool("neg", v))
+sgn = unary("sgn", "sgn", "-1, 0 or 1.", lambda v: _no_bool("sgn", v))
 
 
 def _keep_bool(op: str, name: str, doc: str) -> Unary:

@@ -26,6 +26,7 @@ from arignote.ir.ops import (
     shape,
     slices,
     sort,
+    special,
     spectral,
     transcendental,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "shape",
     "slices",
     "sort",
+    "special",
     "spectral",
     "transcendental",
 ]

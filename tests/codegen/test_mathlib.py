@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 from arignote.codegen.mathlib import ACCURACY
 from arignote.codegen.scalar import K
-from tests.codegen.harness import Array, aligned, elementwise
+from tests.codegen.harness import Array, Compiled, aligned, batch, elementwise
 
 LONG = np.longdouble
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 1e-45,
@@ -99,6 +100,39 @@ def test_error_functions(name: str, dtype: str) -> None:
     (x,) = sample([[(-1, 1), (-6, 6), (0, 9), (5, 26)]], numpy_dtype, 2000)
     want = np.array([getattr(math, name)(float(v)) for v in x])
     assert ulps(run(name, dtype, [x], 8), want.astype(LONG)) <= ACCURACY[name][dtype == "f64"] + 1
+
+
+#: Function, ranges, and the greatest error relative to the larger of 1 and the value: SciPy's own error is included.
+SCIPY: dict[str, tuple[Callable[..., Any], Ranges, float]] = {
+    "gamma": (special.gamma, [(-9.9, -0.1), (0, 5), (5, 171)], 4e-15),
+    "gammaln": (special.gammaln, [(-9.9, -0.1), (0, 5), (5, 1e6)], 4e-15),
+    "psi": (special.psi, [(-9.7, -9.3), (0.01, 5), (5, 1e3)], 4e-15),
+    "tri_gamma": (lambda x: special.polygamma(1, x), [(0.01, 5), (5, 1e3)], 4e-15),
+    "erfinv": (special.erfinv, [(-1, 1), (0.999, 1)], 2e-15),
+    "erfcinv": (special.erfcinv, [(0, 2), (0, 1e-9), (1e-30, 1e-29)], 2e-15),
+    "erfcx": (special.erfcx, [(-2, 2), (2, 30), (-9, -2)], 2e-14),
+    "j0": (special.j0, [(-8, 8), (-100, 100)], 2e-15), "j1": (special.j1, [(-8, 8), (-100, 100)], 2e-15),
+    "i0": (special.i0, [(-8, 8), (-700, 700)], 5e-15), "i1": (special.i1, [(-8, 8), (-700, 700)], 5e-15),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_special_functions(dtype: str) -> None:
+    """All in one module, in vectors; float32 is that of float64, rounded."""
+    numpy_dtype = np.float32 if dtype == "f32" else np.float64
+    xs = [sample([ranges], numpy_dtype, 700)[0] for _, ranges, _ in SCIPY.values()]
+    names = {"psi": "polygamma", "tri_gamma": "polygamma"}
+    orders = {"psi": {"n": 0}, "tri_gamma": {"n": 1}}
+    cases = [(names.get(n, n), [x], orders.get(n, {})) for n, x in zip(SCIPY, xs, strict=True)]
+    results, _ = Compiled(batch(cases))(*xs)
+    for (name, (function, _, bound)), x, got in zip(SCIPY.items(), xs, results, strict=True):
+        with np.errstate(all="ignore"):
+            want = function(x.astype(np.float64))
+            keep = np.abs(want) < np.finfo(numpy_dtype).max
+        error = np.abs(got - want)[keep] / np.maximum(np.abs(want[keep]), 1)
+        assert error.max() <= (bound if dtype == "f64" else 6.1e-8), name
+        if dtype == "f32":
+            assert np.isinf(got[~keep]).all(), name
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
