@@ -298,8 +298,14 @@ def roofline_command(threads: str, seconds: float, out: str | None) -> None:
 def table_command(target: str | None, results: str | None) -> None:
     """Render the latest results as markdown, and put them into a file if asked."""
     folder = Path(results) if results else RESULTS
-    found = {kind: _latest(kind, folder) for kind, _, _ in table.SECTIONS}
-    text = table.render({kind: one for kind, one in found.items() if one is not None})
+    found = {}
+    try:
+        for kind, _, _ in table.SECTIONS:
+            last = report.latest(kind, folder)
+            found[kind] = report.current(kind, folder) if kind == "run" else [last] * (last is not None)
+    except SchemaError as error:
+        raise click.ClickException(str(error)) from None
+    text = table.render(found)
     if target is None:
         click.echo(text)
         return

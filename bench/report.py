@@ -71,3 +71,16 @@ def latest(kind: str, folder: Path = RESULTS) -> dict[str, Any] | None:
     """The newest report of a kind, or None."""
     reports = [load(path) for path in folder.glob(f"{kind}-*.json")]
     return max(reports, key=lambda r: str(r["date"]), default=None)
+
+
+def current(kind: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """The newest result of each workload and number of threads: reports with those only, newest first."""
+    reports = [load(path) for path in folder.glob(f"{kind}-*.json")]
+    seen: set[tuple[Any, Any]] = set()
+    found = []
+    for one in sorted(reports, key=lambda r: str(r["date"]), reverse=True):
+        results = [r for r in one["results"] if (r["title"], r["threads"]) not in seen]
+        seen.update((r["title"], r["threads"]) for r in results)
+        if results:
+            found.append({**one, "results": results})
+    return found

@@ -200,12 +200,13 @@ def source(report: Mapping[str, Any]) -> str:
     return line + f"{str(report['date'])[:10]}" + (f"; {versions}." if versions else ".")
 
 
-def render(reports: Mapping[str, Mapping[str, Any]]) -> str:
+def render(reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Every table there is a report for."""
     parts: list[str] = []
     for kind, title, section in SECTIONS:
-        if kind in reports:
-            parts.append(f"**{title}**\n\n{section(reports[kind])}\n\n{source(reports[kind])}")
+        for i, one in enumerate(reports.get(kind, ())):
+            head = f"**{title}**\n\n" if i == 0 else ""
+            parts.append(f"{head}{section(one)}\n\n{source(one)}")
     return "\n\n".join(parts) if parts else "No results yet: run `python -m bench run`."
 
 

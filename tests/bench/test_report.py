@@ -215,7 +215,7 @@ def test_tables_of_first_steps_imports_and_limits() -> None:
     assert "| `import numpy` | 100 ms |" in table.imports(document("import-time", found))
     limits = document("roofline", [LIMIT])
     assert "| 1 | 90.0 GFLOP/s | 90.0 GB/s | 45.0 GB/s | 18.0 GB/s |" in table.limits(limits)
-    both = table.render({"roofline": limits, "import-time": document("import-time", found)})
+    both = table.render({"roofline": [limits], "import-time": [document("import-time", found)]})
     assert both.index("Imports") < both.index("Limits")
 
 
@@ -228,3 +228,16 @@ def test_every_default_workload_exists_and_every_peer_is_listed() -> None:
     for name in (*workloads.TRAIN, *workloads.OVERHEAD, *workloads.SMALL):
         assert workloads.find(name).name == name
     assert {peers.OURS, peers.REFERENCE} <= set(peers.REGISTRY)
+
+
+def test_the_newest_result_of_each_workload_is_shown(run: dict[str, Any], tmp_path: Path) -> None:
+    report.save({**run, "date": "2026-01-01T00:00:00+00:00"}, tmp_path)
+    newer = {**run, "date": "2026-02-01T00:00:00+00:00", "results": run["results"][1:2]}
+    report.save(newer, tmp_path)
+    found = report.current("run", tmp_path)
+    assert [one["date"][5:7] for one in found] == ["02", "01"]
+    shown = [(one["date"][5:7], r["title"], r["threads"]) for one in found for r in one["results"]]
+    first, moved = run["results"][0], run["results"][1]
+    assert ("01", first["title"], first["threads"]) in shown
+    assert ("02", moved["title"], moved["threads"]) in shown
+    assert len(shown) == len({(title, threads) for _, title, threads in shown})
