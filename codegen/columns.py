@@ -18,14 +18,14 @@ from arignote.codegen.emit import (
     add,
     i64,
     linear_index,
-    mul,
     pointer_var,
     private_function,
 )
 from arignote.codegen.scalar import K
-from arignote.codegen.toolchain import tirx
+from arignote.codegen.target import Target
+from arignote.codegen.toolchain import tirx, tvm_ir
 from arignote.ir.core import Op
-from arignote.ir.types import DimLike, prod_dims
+from arignote.ir.types import DimLike
 
 if TYPE_CHECKING:
     from arignote.codegen.host import HostEmitter
@@ -34,21 +34,20 @@ Product = Callable[..., None]
 
 
 def moving(op: Op, back: bool) -> Any:
-    """A private function of (image, columns, channels, low, sizes of image, filter and result): writes the columns of
-    an image, or adds them to it (`back`)."""
-    e, dtype = Emitter(), op.result.dtype
-    strides, dilation = op.attrs["strides"], op.attrs["dilation"]
-    space = len(strides)
+    """A private function of (image, columns, channels, flip, strides, dilation, low, sizes of image, filter and
+    result): writes the columns of an image, or adds them to it (`back`)."""
+    e, dtype, space = Emitter(), op.result.dtype, len(op.attrs["strides"])
     image, columns = pointer_var("image", dtype), pointer_var("columns", dtype)
     x, col = Buffer("image_b", dtype, i64(1)), Buffer("columns_b", dtype, i64(1))
-    channels = tirx.Var("channels", "int64")
-    low, s, r, o = ([tirx.Var(f"{n}{a}", "int64") for a in range(space)] for n in ("low", "s", "r", "o"))
+    channels, flip = tirx.Var("channels", "int64"), tirx.Var("flip", "int64")
+    names = ("stride", "dilation", "low", "s", "r", "o")
+    strides, dilation, low, s, r, o = ([tirx.Var(f"{n}{a}", "int64") for a in range(space)] for n in names)
 
     def element(c: Any, tap: list[Any], out: list[Any]) -> None:
-        row = [n - i64(1) - t for n, t in zip(r, tap, strict=True)] if op.attrs.get("flip") else tap
+        row = [tirx.Select(tirx.NE(flip, ZERO), n - i64(1) - t, t) for n, t in zip(r, tap, strict=True)]
         at = linear_index([c, *row, *out], [channels, *r, *o])
         rows = zip(out, strides, tap, dilation, low, strict=True)
-        places = [e.bind(i * i64(by) + t * i64(d) - pad, "p") for i, by, t, d, pad in rows]
+        places = [e.bind(i * by + t * d - pad, "p") for i, by, t, d, pad in rows]
         inside: Any = None
         for p, n in zip(places, s, strict=True):
             here = tirx.And(tirx.GE(p, ZERO), tirx.LT(p, n))
@@ -67,64 +66,60 @@ def moving(op: Op, back: bool) -> Any:
             e.loop(extents[0], lambda i: nest(extents[1:], [*at, i]))
 
     nest([channels, *r, *o], [])
-    params = [image, columns, channels, *low, *s, *r, *o]
+    params = [image, columns, channels, flip, *strides, *dilation, *low, *s, *r, *o]
     return private_function(params, {image: x, columns: col}, e.stmts)
 
 
-class Columns:
-    """A convolution op as calls of `moving` and of products."""
+class _Images(Emitter):
+    """A private function of (x, w, y, columns, images, groups, channels and filters of a group, flip, strides,
+    dilation, low, sizes of image, filter and result): the products of all images. All sizes are arguments, so that
+    equal ops of different sizes share it."""
 
-    def __init__(self, host: HostEmitter, op: Op, product: Product) -> None:
-        self.host, self.op, self.product = host, op, product
-        a, b, out = op.operands[0], op.operands[1], op.result
-        x, w, y = {"conv": (a, b, out), "conv_data": (out, b, a), "conv_weight": (a, out, b)}[op.name]
-        self.x, self.w, self.y = (host.pointer(v) for v in (x, w, y))
-        self.groups = op.attrs.get("groups", 1)
-        self.n, self.k = host.dim(x.shape[0]), host.dim(w.shape[0])
-        self.c = host.dim(w.shape[1])
-        self.shapes = (x.shape[2:], w.shape[2:], y.shape[2:])
-        self.pixels = host.dim(prod_dims(self.shapes[2]))
-        self.rows = mul(self.c, host.dim(prod_dims(self.shapes[1])))
-        (self.columns,) = host.workspace(op)
+    def __init__(self, op: Op, target: Target, moved: Any, product: Product) -> None:
+        super().__init__()
+        self.target = target
+        space, dtype = len(op.attrs["strides"]), op.result.dtype
+        pointers = {name: pointer_var(name, dtype) for name in ("x", "w", "y", "columns")}
+        x, w, y, columns = (Pointer(Buffer(f"{n}_b", dtype, i64(1)), ZERO, n) for n in pointers)
+        n, groups, c, k, flip = (tirx.Var(v, "int64") for v in ("n", "groups", "c", "k", "flip"))
+        geometry = [tirx.Var(f"g{i}", "int64") for i in range(6 * space)]
+        s, r, o = (self.bind(product_of(geometry[i * space : (i + 1) * space]), "size") for i in (3, 4, 5))
+        rows = self.bind(c * r, "rows")
 
-    def move(self, n: Any, g: int, back: bool = False) -> None:
-        """Columns of the channels of a group of an image, or back."""
-        host, op = self.host, self.op
-        attrs = [op.attrs.get(a) for a in ("strides", "dilation", "flip")]
-        key = f"columns {back} {op.result.dtype} {attrs}"
-        if key not in host.known:
-            func = moving(op, back)
-            host.known[key] = (host.define(f"columns{len(host.functions)}", func), None)
-        size = mul(self.c, host.dim(prod_dims(self.shapes[0])))
-        at = shifted(self.x, mul(add(mul(n, i64(self.groups)), i64(g)), size))
-        dims: list[DimLike] = [d for shape in self.shapes for d in shape]
-        low = list(map(host.dim, op.attrs["low"]))
-        host.invoke(host.known[key][0], [at.address(), self.columns.address(), self.c, *low, *map(host.dim, dims)])
+        def move(at: Any) -> None:
+            args = [shifted(x, at * c * s).address(), columns.address(), c, flip, *geometry]
+            self.add(tirx.Evaluate(tvm_ir.Call(moved, args, ret_ty=tvm_ir.PrimType("int32"))))
 
-    def emit(self) -> None:
-        """All images."""
-        host = self.host
-        k = self.k if self.groups == 1 else tirx.truncdiv(self.k, i64(self.groups))
-        if self.op.name == "conv_data":
-            zero_memory(host, self.x, self.op.result.type.size, self.op.result.type.itemsize)
-        if self.op.name == "conv_weight":
-            zero_memory(host, self.w, self.op.result.type.size, self.op.result.type.itemsize)
+        def group(i: Any, g: Any) -> None:
+            at = self.bind(i * groups + g, "at")
+            filters, result = shifted(w, g * k * rows), shifted(y, at * k * o)
+            if op.name == "conv":
+                move(at)
+                product(self, (filters, columns, result), (k, o, rows), False, False, 0.0)
+            elif op.name == "conv_data":
+                product(self, (filters, result, columns), (rows, o, k), True, False, 0.0)
+                move(at)
+            else:
+                move(at)
+                product(self, (result, columns, filters), (k, rows, o), False, True, 1.0)
 
-        def image(n: Any) -> None:
-            for g in range(self.groups):
-                filters = shifted(self.w, mul(mul(i64(g), k), self.rows))
-                result = shifted(self.y, mul(add(mul(n, self.k), mul(i64(g), k)), self.pixels))
-                if self.op.name == "conv":
-                    self.move(n, g)
-                    self.product((filters, self.columns, result), (k, self.pixels, self.rows), False, False, 0.0)
-                elif self.op.name == "conv_data":
-                    self.product((filters, result, self.columns), (self.rows, self.pixels, k), True, False, 0.0)
-                    self.move(n, g, back=True)
-                else:
-                    self.move(n, g)
-                    self.product((result, self.columns, filters), (k, self.rows, self.pixels), False, True, 1.0)
+        if op.name != "conv":
+            target_, size = (x, n * groups * c * s) if op.name == "conv_data" else (w, groups * k * rows)
+            nbytes = size * i64(op.result.type.itemsize)
+            zero = tirx.const(0, "int32")
+            self.add(tirx.Evaluate(tirx.call_extern("handle", "memset", target_.address(), zero, nbytes)))
+        self.loop(n, lambda i: self.loop(groups, lambda g: group(i, g)))
+        params = [*pointers.values(), n, groups, c, k, flip, *geometry]
+        buffers = {p: q.buffer for p, q in zip(pointers.values(), (x, w, y, columns), strict=True)}
+        self.func = private_function(params, buffers, self.stmts)
 
-        host.loop(self.n, image)
+
+def product_of(factors: Sequence[Any]) -> Any:
+    """The product of variables."""
+    out = factors[0]
+    for f in factors[1:]:
+        out = out * f
+    return out
 
 
 def shifted(p: Pointer, offset: Any) -> Pointer:
@@ -132,7 +127,27 @@ def shifted(p: Pointer, offset: Any) -> Pointer:
     return Pointer(p.buffer, add(p.offset, offset), p.place)
 
 
-def zero_memory(host: HostEmitter, p: Pointer, size: DimLike, itemsize: int) -> None:
-    """Fill with zeros."""
-    nbytes = mul(host.dim(size), i64(itemsize))
-    host.add(tirx.Evaluate(tirx.call_extern("handle", "memset", p.address(), tirx.const(0, "int32"), nbytes)))
+def convolve_by_columns(host: HostEmitter, op: Op, product: Product) -> None:
+    """`conv`, `conv_data` and `conv_weight`; `product` emits a product of matrices of run-time sizes."""
+    a, b, out = op.operands[0], op.operands[1], op.result
+    x, w, y = {"conv": (a, b, out), "conv_data": (out, b, a), "conv_weight": (a, out, b)}[op.name]
+    space = len(op.attrs["strides"])
+    back = op.name == "conv_data"
+    key = f"columns {back} {out.dtype} {space}"
+    if key not in host.known:
+        host.known[key] = (host.define(f"columns{len(host.functions)}", moving(op, back)), None)
+    moved = host.known[key][0]
+    key = f"{op.name} {out.dtype} {space}"
+    if key not in host.known:
+        func = _Images(op, host.target, moved, product).func
+        host.known[key] = (host.define(f"{op.name}{len(host.functions)}", func), None)
+    groups = op.attrs.get("groups", 1)
+    filters = host.dim(w.shape[0])
+    filters = filters if groups == 1 else tirx.truncdiv(filters, i64(groups))
+    (columns,) = host.workspace(op)
+    pointers = [*(host.pointer(v).address() for v in (x, w, y)), columns.address()]
+    numbers: list[DimLike] = [v for name in ("strides", "dilation", "low") for v in op.attrs[name]]
+    sizes = map(host.dim, (*numbers, *x.shape[2:], *w.shape[2:], *y.shape[2:]))
+    flip = i64(int(op.attrs.get("flip", False)))
+    first = [host.dim(x.shape[0]), i64(groups), host.dim(w.shape[1]), filters, flip]
+    host.invoke(host.known[key][0], [*pointers, *first, *sizes])

@@ -29,6 +29,7 @@ from arignote.codegen.emit import (
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
+from arignote.ir.bound import symbols_of
 from arignote.ir.core import Op, Value
 from arignote.ir.opdef import OPS, Reducer, has_trait
 from arignote.ir.types import DimLike, dim_symbols, prod_dims
@@ -114,7 +115,8 @@ class KernelEmitter(Emitter):
         self.domain, self.axes, self.shapes = flattened(op)
         self.kept = tuple(a for a in range(len(self.domain)) if a not in self.axes)
         types = [*op.operands, *op.results, *(r for o in self.region.ops for r in o.results)]
-        self.symbols = tuple(sorted(dim_symbols(d for v in types for d in v.shape)))
+        named = {s for o in self.region.ops for s in symbols_of(o)}  # places of slices too
+        self.symbols = tuple(sorted(named.union(dim_symbols(d for v in types for d in v.shape))))
         self.env = {s: tirx.Var(s, "int64") for s in self.symbols}
         self.params: list[Any] = []
         self.buffers: dict[Value, Buffer] = {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from arignote.codegen import abi as codes
 from arignote.codegen import gemm
-from arignote.codegen.columns import Columns
+from arignote.codegen.columns import convolve_by_columns
 from arignote.codegen.cumulate import cumulate
 from arignote.codegen.emit import (
     ZERO,
@@ -85,7 +86,9 @@ class _Product:
         """The calls, cut into rows for each thread where the product turns out large."""
         threads = self.host.target.threads
         everything = (ZERO, self.m), (ZERO, self.n)
-        if threads == 1:
+        sizes = [int(d.value) for d in (self.m, self.n, self.k) if is_const(d)]
+        small = len(sizes) == 3 and (math.prod(sizes) <= PARALLEL_WORK or sizes[0] <= 64 * threads)
+        if threads == 1 or small:
             self.part(a, b, c, alpha, beta, *everything)
             return
         step = self.host.bind(floordiv(self.m + i64(threads * 16 - 1), i64(threads * 16)) * i64(16), "step")
@@ -207,10 +210,10 @@ def _gemm(host: HostEmitter, op: Op) -> None:
 
 
 def _conv(host: HostEmitter, op: Op) -> None:
-    def product(pointers: Operands, dims: Dims, ta: bool, tb: bool, beta: float) -> None:
-        _Product(host, op.result.dtype, dims, ta, tb).emit(*pointers, K.const(1, op.result.dtype), beta)
+    def product(e: Any, pointers: Operands, dims: Dims, ta: bool, tb: bool, beta: float) -> None:
+        _Product(e, op.result.dtype, dims, ta, tb).emit(*pointers, K.const(1, op.result.dtype), beta)
 
-    Columns(host, op, product).emit()
+    convolve_by_columns(host, op, product)
 
 
 def _batched_dot(host: HostEmitter, op: Op) -> None:

@@ -167,7 +167,7 @@ class _Pool:
             y = e.bind(x.load(at), "y")
             better = tirx.GT(y, best)
             if is_float(self.dtype):
-                better = tirx.Or(better, tirx.NE(y, y))
+                better = tirx.Or(better, K.isnan(y))
             if labels:
                 where = e.bind(tirx.Select(better, labels[n], where), "w", chained=True)
             best = e.bind(tirx.Select(better, y, best), "best", chained=True)

@@ -70,9 +70,7 @@ REFUSED = {
 #: Names that do not exist yet: pattern -> what they wait for.
 AWAITED = {
     r".*sparse.*": "sparse tensors",
-    r".*(conv|pool|downsample|bilinear).*": "convolution and pooling",
     r".*(scan|ifelse|fold|\.map|until).*": "loops and branches",
-    r".*(nnet\.bn|batch_norm).*": "batch normalisation",
 }
 
 
