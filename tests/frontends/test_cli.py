@@ -76,8 +76,8 @@ def test_models_without_a_terminal_are_tab_separated() -> None:
     result = run("models")
     assert result.exit_code == 0
     lines = [line.split("\t") for line in result.output.splitlines()]
-    assert [line[0] for line in lines][:2] == ["logreg", "mlp"]
-    name, chapter, summary, settings, quality = lines[1]
+    assert [line[0] for line in lines][:3] == ["cnn", "logreg", "mlp"]
+    name, chapter, summary, settings, quality = lines[2]
     assert (name, chapter) == ("mlp", "chapter 2")
     assert "784-500-10" in summary
     assert settings == "batch=auto, rate=0.01, hidden=500"

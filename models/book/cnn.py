@@ -1,0 +1,69 @@
+"""The convolutional network, the book's third model (chapter 2), after Y. LeCun and others (1998)."""
+
+from dataclasses import dataclass
+from math import isqrt, prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+import arignote as ar
+import arignote.tensor as T
+from arignote.frontends.tensor.signal.pool import pool_2d
+from arignote.models.model import Model, Network, SettingError
+
+
+@dataclass(frozen=True)
+class Cnn(Model):
+    """Convolutional network: 20@5x5, pool 2x2, 50@5x5, pool 2x2, 500 tanh, 10"""
+
+    name: ClassVar[str] = "cnn"
+    chapter: ClassVar[int] = 2
+    quality: ClassVar[str] = "MNIST: validation error 1.55 % at epoch 24"
+
+    filters: int = 20
+    """Filters of the first convolution."""
+    more_filters: int = 50
+    """Filters of the second convolution."""
+    window: int = 5
+    """Rows and columns of a filter."""
+    hidden: int = 500
+    """Units of the hidden layer."""
+    rate: float = 0.1
+
+    def network(self, n_in: int, n_classes: int, seed: int, dtype: str) -> Network:
+        """p = softmax(tanh(flat W2 + b2) W3 + b3), flat = pool(pool(image * W0) * W1).
+
+        W0, W1 and W2 are uniform after Glorot and Bengio (2010), everything else zero. Raises
+        `SettingError` for images that are no squares, or too small for the two layers.
+        """
+        side = isqrt(n_in)
+        small = ((side - self.window + 1) // 2 - self.window + 1) // 2
+        if side * side != n_in or small < 1:
+            raise SettingError(
+                f"{self.name}: takes square images of at least {3 * self.window + 1} rows for "
+                f"window={self.window}, not images of {n_in} pixels"
+            )
+        # RandomState and not a Generator: its streams are guaranteed never to change.
+        random = np.random.RandomState(seed)
+
+        def glorot(name: str, *shape: int) -> Any:
+            high = np.sqrt(6 / (sum(shape[:2]) * prod(shape[2:])))
+            return ar.shared(random.uniform(-high, high, shape).astype(dtype), name=name)
+
+        def zeros(name: str, *shape: int) -> Any:
+            return ar.shared(np.zeros(shape, dtype), name=name)
+
+        W0 = glorot("W0", self.filters, 1, self.window, self.window)
+        W1 = glorot("W1", self.more_filters, self.filters, self.window, self.window)
+        W2, b2 = glorot("W2", self.more_filters * small**2, self.hidden), zeros("b2", self.hidden)
+        W3, b3 = zeros("W3", self.hidden, n_classes), zeros("b3", n_classes)
+
+        def probabilities(x: Any) -> Any:
+            images = x.reshape((x.shape[0], 1, side, side))
+            first = pool_2d(T.nnet.conv2d(images, W0), (2, 2), ignore_border=True)
+            second = pool_2d(T.nnet.conv2d(first, W1), (2, 2), ignore_border=True)
+            hidden = T.tanh(T.dot(second.flatten(2), W2) + b2)
+            return T.nnet.softmax(T.dot(hidden, W3) + b3)
+
+        parameters = {"W0": W0, "W1": W1, "W2": W2, "b2": b2, "W3": W3, "b3": b3}
+        return Network(parameters, probabilities)
