@@ -298,11 +298,12 @@ def roofline_command(threads: str, seconds: float, out: str | None) -> None:
 def table_command(target: str | None, results: str | None) -> None:
     """Render the latest results as markdown, and put them into a file if asked."""
     folder = Path(results) if results else RESULTS
-    found = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     try:
         for kind, _, _ in table.SECTIONS:
             last = report.latest(kind, folder)
-            found[kind] = report.current(kind, folder) if kind == "run" else [last] * (last is not None)
+            if last is not None:
+                found[kind] = report.current(kind, folder) if kind == "run" else [last]
     except SchemaError as error:
         raise click.ClickException(str(error)) from None
     text = table.render(found)
