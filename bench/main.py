@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bench import compile_time, import_time, overhead, peers, report, roofline, table, timing
+from bench import compile_time, follow, import_time, overhead, peers, report, roofline, table, timing
 from bench.environment import LOAD, RESULTS, drop_overrides, overrides, thread_counts
 from bench.schema import SchemaError
 from bench.workloads import OVERHEAD, REGISTRY, TRAIN, Workload, find
@@ -268,6 +268,27 @@ def import_time_command(repeats: int, out: str | None, python: str | None) -> No
         goal = import_time.GOAL_ABOVE_NUMPY_S
         click.echo(f"arignote is {above:.3f} s above numpy (goal: at most {goal} s)")
     _save(document, out)
+
+
+@main.command("follow")
+@click.argument("models", nargs=-1)
+@click.option("--data", required=True, help="Text, as for `arignote train cbow`.")
+@click.option("--questions", default=None, help="Folder of analogies and similarities (searched).")
+@click.option("--epochs", default=1, show_default=True, help="Passes over the text.")
+@click.option("--every", default=500, show_default=True, help="Steps from one comparison to the next.")
+@_seed_option
+@_out_option
+def follow_command(
+    models: tuple[str, ...], data: str, questions: str | None, epochs: int, every: int, seed: int, out: str | None
+) -> None:
+    """Train word vectors here and in PyTorch, from the same vectors on the same words: both losses at every step."""
+    named = models or ("cbow", "skipgram")
+    results = [follow.measure(name, data, questions, epochs=epochs, every=every, seed=seed, log=_log) for name in named]
+    words = {"data": data, "questions": questions, "epochs": epochs, "every": every, "seed": seed}
+    command = [*_command("follow", words), *named]
+    _save(report.envelope("follow", results, command=command, seed=seed, versions=follow.versions()), out)
+    if any(result["worst"] > follow.TOLERANCE for result in results):
+        sys.exit(1)
 
 
 @main.command("roofline")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 VERSION = 1
-KINDS = ("run", "overhead", "compile-time", "import-time", "roofline")
+KINDS = ("run", "overhead", "compile-time", "import-time", "roofline", "follow")
 
 Check = Callable[[Any], bool]
 
@@ -100,6 +100,18 @@ _TIMED: dict[str, Check] = {
 _PARTS: dict[str, Check] = dict.fromkeys(
     ("import_s", "build_s", "step_s", "first_step_s"), _positive
 )
+_FOLLOWED: dict[str, Check] = {
+    "model": _text,
+    "data": _text,
+    "settings": _mapping,
+    "at": lambda v: isinstance(v, list) and bool(v),
+    "arignote": lambda v: isinstance(v, list) and all(_positive(x) for x in v),
+    "torch": lambda v: isinstance(v, list) and all(_positive(x) for x in v),
+    "worst": _positive,
+    "seconds": _mapping,
+    "analogies": _mapping,
+    "spearman": _mapping,
+}
 _LIMIT: dict[str, Check] = {
     "threads": _count,
     "how": _mapping,
@@ -155,6 +167,10 @@ def validate(report: Any) -> None:
         raise SchemaError("results must be a list")
     if kind == "roofline":
         _limits(results, "results")
+        return
+    if kind == "follow":
+        for at, result in enumerate(results):
+            _require(result, f"results[{at}]", _FOLLOWED)
         return
     timed = _firsts if kind == "compile-time" else _steps
     for at, result in enumerate(results):

@@ -113,7 +113,8 @@ class WordTask(Task):
     """A model of word vectors, and text.
 
     - `train(i)`: one update on minibatch `i`, and the mean loss before it;
-    - `valid(i)`, `test(i)`: the mean loss on minibatch `i` of that text.
+    - `valid(i)`, `test(i)`: the mean loss on minibatch `i` of that text;
+    - `texts`: the numbers of the words of each part.
 
     Raises `SettingError` for minibatches that are larger than a text.
     """
@@ -126,15 +127,15 @@ class WordTask(Task):
         self.vocabulary = Vocabulary.of(corpus.train, model.min_count)
         self.parameters = model.vectors(len(self.vocabulary), seed, dtype)
         parts = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
-        self._texts = {part: self.vocabulary.encode(words) for part, words in parts.items()}
+        self.texts = {part: self.vocabulary.encode(words) for part, words in parts.items()}
         if model.subsample is not None:
-            self._texts["train"] = subsampled(self._texts["train"], self.vocabulary, model.subsample, seed)
-        for part, text in self._texts.items():
+            self.texts["train"] = subsampled(self.texts["train"], self.vocabulary, model.subsample, seed)
+        for part, text in self.texts.items():
             if len(text) < model.batch:
                 raise SettingError(
                     f"{model.name}: batch={model.batch}, but the {part} text of {corpus.name} has {len(text)} words"
                 )
-        self.batch, self.n_batches = model.batch, len(self._texts["train"]) // model.batch
+        self.batch, self.n_batches = model.batch, len(self.texts["train"]) // model.batch
         self.epochs, self.interval = 1, max(1, self.n_batches // VALIDATIONS)
 
     @cached_property
@@ -160,7 +161,7 @@ class WordTask(Task):
         """The loss stands for the error too: what is lowest is best."""
 
         def mean(function: Any, part: str) -> tuple[float, float]:
-            loss = float(np.mean([float(function(i)) for i in range(len(self._texts[part]) // self.batch)]))
+            loss = float(np.mean([float(function(i)) for i in range(len(self.texts[part]) // self.batch)]))
             return loss, loss
 
         return Steps(
@@ -184,7 +185,7 @@ class WordTask(Task):
         return {"train": lambda: self.train, "valid": lambda: self.valid, "test": lambda: self.test}
 
     def about(self) -> str:
-        train, valid, test = (len(text) for text in self._texts.values())
+        train, valid, test = (len(text) for text in self.texts.values())
         return f"{train} training, {valid} validation, {test} test words, {len(self.vocabulary)} different ones"
 
     def line(self, record: Record) -> str:
@@ -221,7 +222,11 @@ class WordTask(Task):
         """Places in the table of negative words, drawn anew by each training step; None without."""
         if self.model.negatives is None:
             return None
-        size = (self.batch, self.model.targets() * self.model.negatives)
+        return self.draw(self.model.negatives)
+
+    def draw(self, negatives: int) -> Any:
+        """Places in the table of negative words, [batch, targets negatives]; equal seeds make equal draws."""
+        size = (self.batch, self.model.targets() * negatives)
         return RandomStreams(self.seed).random_integers(size, 0, NOISE_TABLE - 1)
 
     @property
@@ -249,7 +254,7 @@ class WordTask(Task):
 
     def _function(self, part: str, centre: Any, context: Any, cost: Any, updates: Any = None) -> Any:
         window = self.model.window
-        text = ar.shared(np.pad(self._texts[part], window, constant_values=self.vocabulary.numbers[PAD]), part)
+        text = ar.shared(np.pad(self.texts[part], window, constant_values=self.vocabulary.numbers[PAD]), part)
         index = T.scalar("index", dtype="int64")
         positions = T.arange(self.batch) + index * self.batch
         around = np.array([i for i in range(2 * window + 1) if i != window])

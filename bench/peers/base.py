@@ -66,3 +66,9 @@ def minibatches(workload: Workload) -> Iterator[int]:
 def kernels_of(workload: Workload) -> range:
     """Indices of the layers of a call-overhead graph."""
     return range(workload.sizes["kernels"])
+
+
+def around(workload: Workload) -> list[int]:
+    """Where a window's words are, from its first one; the word in the middle is not among them."""
+    window = workload.sizes["window"]
+    return [i for i in range(2 * window + 1) if i != window]

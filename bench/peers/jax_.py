@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.peers.base import Peer, Runner, kernels_of, minibatches
+from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Params, Workload
 
 
@@ -33,6 +33,7 @@ class JaxPeer(Peer):
         return {
             "logreg": self._classifier,
             "mlp": self._classifier,
+            "cbow": self._cbow,
             "chain": self._chain,
             "calls": self._calls,
         }
@@ -71,6 +72,38 @@ class JaxPeer(Peer):
         def step() -> float:
             nonlocal weights
             weights, loss = run(weights, x, y, np.int32(next(order)))
+            jax.block_until_ready(weights)
+            return float(loss)
+
+        return Runner(
+            step, lambda: {k: np.array(w) for k, w in zip(workload.trained, weights, strict=True)}
+        )
+
+    def _cbow(self, workload: Workload, params: Params) -> Runner:
+        jax, jnp = self.jax, self.jnp
+        text = jax.device_put(params["text"])
+        weights = [jax.device_put(params[k]) for k in workload.trained]
+        size, rate, order = workload.sizes["batch"], workload.rate, minibatches(workload)
+        near, middle = np.array(around(workload)), workload.sizes["window"]
+
+        def loss_of(rows: Any, u: Any, labels: Any) -> Any:
+            logp = jax.nn.log_softmax(jnp.mean(rows, axis=1) @ u.T)
+            return -jnp.mean(jnp.take_along_axis(logp, labels[:, None], axis=1))
+
+        def once(values: list[Any], text: Any, index: Any) -> tuple[list[Any], Any]:
+            at = index * size + jnp.arange(size)
+            w, u = values
+            context = text[at[:, None] + near]
+            of = jax.value_and_grad(loss_of, argnums=(0, 1))
+            # Of the rows, so that nothing of the table's size is made for its gradient.
+            loss, (rows, whole) = of(w[context], u, text[at + middle])
+            return [w.at[context].add(-rate * rows), u - rate * whole], loss
+
+        run = jax.jit(once, donate_argnums=(0,))
+
+        def step() -> float:
+            nonlocal weights
+            weights, loss = run(weights, text, np.int32(next(order)))
             jax.block_until_ready(weights)
             return float(loss)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.peers.base import Peer, Runner, kernels_of, minibatches
+from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Array, Params, Workload
 
 
@@ -52,6 +52,7 @@ class NumpyPeer(Peer):
         return {
             "logreg": self._logreg,
             "mlp": self._mlp,
+            "cbow": self._cbow,
             "chain": self._chain,
             "calls": self._calls,
         }
@@ -100,6 +101,28 @@ class NumpyPeer(Peer):
 
         trained = {"W1": w1, "b1": b1, "W2": w2, "b2": b2}
         return Runner(step, lambda: {k: v.copy() for k, v in trained.items()})
+
+    def _cbow(self, workload: Workload, params: Params) -> Runner:
+        text, w, u = (params[k] for k in ("text", "W", "U"))
+        size, rate, order = (
+            workload.sizes["batch"],
+            np.float32(workload.rate),
+            minibatches(workload),
+        )
+        near, middle = np.array(around(workload)), workload.sizes["window"]
+        flat = np.arange(size * len(near))
+
+        def step() -> float:
+            at = next(order) * size + np.arange(size)
+            context, labels = text[at[:, None] + near], text[at + middle]
+            hidden = w[context].mean(axis=1)
+            loss, grad = softmax_loss(hidden @ u.T, labels)
+            back = (grad @ u) * np.float32(-rate / len(near))
+            np.subtract(u, rate * (grad.T @ hidden), out=u)
+            np.add.at(w, context.ravel(), back[flat // len(near)])
+            return loss
+
+        return Runner(step, lambda: {"W": w.copy(), "U": u.copy()})
 
     def _chain(self, workload: Workload, params: Params) -> Runner:
         state, x = params["s"], params["x"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.peers.base import Peer, Runner, kernels_of, minibatches
+from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Array, Params, Workload
 
 
@@ -42,6 +42,7 @@ class TheanoLikePeer(Peer):
         return {
             "logreg": self._classifier,
             "mlp": self._classifier,
+            "cbow": self._cbow,
             "chain": self._chain,
             "calls": self._calls,
         }
@@ -75,6 +76,32 @@ class TheanoLikePeer(Peer):
             return float(train(next(order)))
 
         return Runner(step, lambda: self._values(workload.trained, weights))
+
+    def _cbow(self, workload: Workload, params: Params) -> Runner:
+        t = self.tensor
+        text = self.shared(params["text"], "text")
+        w, u = (self.shared(params[k], k) for k in workload.trained)
+        size, rate = workload.sizes["batch"], np.float32(workload.rate)
+        index, context, middle = t.lscalar("index"), t.imatrix("context"), t.ivector("middle")
+        p = self.softmax(t.dot(t.mean(w[context], axis=1), u.T))
+        cost = -t.mean(t.log(p)[t.arange(middle.shape[0]), middle])
+        grads = self.grads(cost, [w, u])
+        at = index * size + np.arange(size)
+        train = self.function(
+            [index],
+            cost,
+            updates=[(v, v - rate * g) for v, g in zip((w, u), grads, strict=True)],
+            givens={
+                context: text[at.dimshuffle(0, "x") + np.array(around(workload))],
+                middle: text[at + workload.sizes["window"]],
+            },
+        )
+        order = map(self.index, minibatches(workload))
+
+        def step() -> float:
+            return float(train(next(order)))
+
+        return Runner(step, lambda: self._values(workload.trained, [w, u]))
 
     def _chain(self, workload: Workload, params: Params) -> Runner:
         t = self.tensor

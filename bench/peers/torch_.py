@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from bench.peers.base import Peer, Runner, kernels_of, minibatches
+from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Params, Workload
 
 
@@ -32,6 +32,7 @@ class TorchPeer(Peer):
         return {
             "logreg": self._classifier,
             "mlp": self._classifier,
+            "cbow": self._cbow,
             "chain": self._chain,
             "calls": self._calls,
         }
@@ -94,6 +95,46 @@ class TorchPeer(Peer):
             }
 
         return Runner(step, copy)
+
+    def _cbow(self, workload: Workload, params: Params) -> Runner:
+        torch = self.torch
+        text = torch.from_numpy(params["text"]).long()
+        w, u = (torch.from_numpy(params[k]).clone() for k in workload.trained)
+        size, rate, order = workload.sizes["batch"], workload.rate, minibatches(workload)
+        near, middle = torch.tensor(around(workload)), workload.sizes["window"]
+        positions = torch.arange(size)
+
+        def loss_of(rows: Any, u: Any, labels: Any) -> Any:
+            logits = torch.nn.functional.linear(rows.mean(dim=1), u)
+            return torch.nn.functional.cross_entropy(logits, labels)
+
+        def eager(context: Any, labels: Any) -> Any:
+            rows = w[context].requires_grad_()  # of the rows: the table has no gradient of its size
+            loss = loss_of(rows, u, labels)
+            by_rows, whole = torch.autograd.grad(loss, [rows, u])
+            with torch.no_grad():
+                u.sub_(whole, alpha=rate)
+                w.index_add_(0, context.flatten(), by_rows.flatten(0, 1), alpha=-rate)
+            return loss
+
+        def functional(context: Any, labels: Any) -> Any:
+            of = torch.func.grad_and_value(lambda rows, u: loss_of(rows, u, labels), argnums=(0, 1))
+            (by_rows, whole), loss = of(w[context], u)
+            u.sub_(whole, alpha=rate)
+            w.index_add_(0, context.flatten(), by_rows.flatten(0, 1), alpha=-rate)
+            return loss
+
+        if self.compiled:
+            run = self._finish(functional)
+        else:
+            run = eager
+            u.requires_grad_(True)
+
+        def step() -> float:
+            at = next(order) * size + positions
+            return float(run(text[at[:, None] + near], text[at + middle]).detach())
+
+        return Runner(step, lambda: {"W": w.numpy().copy(), "U": u.detach().numpy().copy()})
 
     def _chain(self, workload: Workload, params: Params) -> Runner:
         torch = self.torch

@@ -6,11 +6,14 @@ from bench.workloads.calls import calls
 from bench.workloads.chain import chain
 from bench.workloads.mnist import logreg, mlp
 from bench.workloads.spec import Array, Params, Workload
+from bench.workloads.words import cbow
 
-TRAIN: tuple[str, ...] = ("logreg", "mlp-600", "mlp-20", "chain-1e3", "chain-1e5", "chain-1e7")
+TRAIN: tuple[str, ...] = (
+    "logreg", "mlp-600", "mlp-20", "cbow", "chain-1e3", "chain-1e5", "chain-1e7",
+)  # fmt: skip
 OVERHEAD: tuple[str, ...] = ("call-1", "call-2", "call-10", "call-50")
 # Small enough to check every peer within seconds; never part of the default run.
-SMALL: tuple[str, ...] = ("logreg-small", "mlp-small", "chain-small")
+SMALL: tuple[str, ...] = ("logreg-small", "mlp-small", "cbow-small", "chain-small")
 
 REGISTRY: dict[str, Workload] = {
     w.name: w
@@ -18,6 +21,7 @@ REGISTRY: dict[str, Workload] = {
         logreg(),
         mlp(600),
         mlp(20),
+        cbow(),
         chain(1_000, "chain-1e3"),
         chain(100_000, "chain-1e5"),
         chain(10_000_000, "chain-1e7"),
@@ -27,6 +31,7 @@ REGISTRY: dict[str, Workload] = {
         calls(50),
         logreg(batch=20, examples=100, name="logreg-small"),
         mlp(batch=20, hidden=16, examples=100, name="mlp-small"),
+        cbow(words=50, embedding=8, batch=10, examples=100, name="cbow-small"),
         chain(64, "chain-small"),
     )
 }
