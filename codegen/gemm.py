@@ -16,14 +16,18 @@ from arignote.codegen.target import Target
 if TYPE_CHECKING:
     from arignote.codegen.host import HostEmitter
 
-DOT_ROWS = 64  # more rows than this repay the transposition of B
+
+def dot_rows(p: Product, lanes: int) -> int:
+    """The most rows of A for which A.B^T is better done without transposing B: each has its final sums, which weigh
+    less the longer k is, and transposition costs as much for all. Measured at n = 500 to 10000 and k = 64 to 784."""
+    return min(24 + p.k // 16, 64) if p.n > 2 * lanes else 64
 
 
 def choose(p: Product, target: Target) -> str:
     """The kernel for a product: `dot`, `swap`, `tile`, or `blas` where none applies.
 
     By the static sizes alone, with L lanes in a vector:
-    * `dot` where both operands lie along k and B would be transposed for few rows (A.B^T with m <= 64, matrix times
+    * `dot` where both operands lie along k and B would be transposed for few rows (A.B^T, see `dot_rows`; matrix times
       vector), and for thin A.B, whose n would fill less than 3/4 of its vectors; k must be long enough for the final
       sums.
     * `swap` for thin A^T.B: n <= L < m.
@@ -35,7 +39,7 @@ def choose(p: Product, target: Target) -> str:
     if not p.ta and p.k >= 4 * lanes:
         most = 12 if target.vector_bytes >= 64 else 6
         thin = not p.tb and p.m > 3 and p.n <= most and 4 * p.n <= 3 * -(-p.n // lanes) * lanes
-        if p.n == 1 or (p.tb and p.m <= DOT_ROWS) or thin:
+        if p.n == 1 or (p.tb and p.m <= dot_rows(p, lanes)) or thin:
             return "dot"
     if p.ta and not p.tb and p.n <= lanes < p.m:
         return "swap"
