@@ -136,7 +136,7 @@ class iota:
     ) -> TensorType:
         out = TensorType(dtype, shape)
         check_axis(out, axis)
-        check_kind("number", out)
+        check_kind("number", out, label="C2")
         check_bound(dims, len(bound), "dimensions (C3)")
         return out
 

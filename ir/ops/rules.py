@@ -37,11 +37,11 @@ KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
 
 
 # ---------------------------------------------------------------- inference
-def check_kind(kind: str, *types: TensorType) -> None:
-    """(C1): every operand is of the kind of dtype that the op takes."""
+def check_kind(kind: str, *types: TensorType, label: str = "C1") -> None:
+    """(`label`): every operand is of the kind of dtype that the op takes."""
     noun, test = KINDS[kind]
     for t in types:
-        require(test(t.dtype), f"takes {noun}, got {t} (C1)")
+        require(test(t.dtype), f"takes {noun}, got {t} ({label})")
 
 
 def check_same_dtype(*types: TensorType, sep: str = ", ") -> None:
@@ -85,9 +85,9 @@ def check_axes(x: TensorType, axes: tuple[int, ...]) -> None:
     require(good, f"axes {axes} are not ascending axes of {x} (C1)")
 
 
-def check_axis(x: TensorType, axis: int) -> None:
-    """(C1): `axis` is an axis of `x`, counted from 0."""
-    require(0 <= axis < x.ndim, f"axis {axis} is not an axis of {x} (C1)")
+def check_axis(x: TensorType, axis: int, label: str = "C1") -> None:
+    """(`label`): `axis` is an axis of `x`, counted from 0."""
+    require(0 <= axis < x.ndim, f"axis {axis} is not an axis of {x} ({label})")
 
 
 def check_bound(dims: Sequence[TensorType], count: int, what: str) -> None:

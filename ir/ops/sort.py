@@ -20,7 +20,7 @@ SHORT_ROW = 32
 def infer_sorted(x: TensorType, *, axis: int) -> TensorType:
     """(C1): bools, integers or floats. (C2): an axis."""
     check_kind("real", x)
-    check_axis(x, axis)
+    check_axis(x, axis, "C2")
     return x
 
 
