@@ -63,7 +63,10 @@ class Sequence_:  # `Sequence` is the protocol
                 yield tap, self.variable.value_
             else:
                 stop = as_variable(_size(steps))
-                yield tap, self.variable[start : stop + start].value_ if start else self.variable[:stop].value_
+                part = self.variable[start : stop + start].value_ if start else self.variable[:stop].value_
+                if part.owner is not None:  # for messages; a whole sequence keeps its own name
+                    part.name = part.name or self.tap_name(tap)
+                yield tap, part
 
     def tap_name(self, tap: int) -> str | None:
         """What the element is called."""

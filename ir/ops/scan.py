@@ -75,6 +75,8 @@ class scan:
         if index:
             require(params[0] == TensorType("i64", ()), f"the position is i64[], not {params[0]} (C3)")
         (t,) = steps
+        short = isinstance(t, int) and t < 0
+        require(not short, f"a sequence is too short for its taps: {t} steps (C2)")
         for x in outer[:seqs]:
             require(x.ndim > 0 and same_dim(x.shape[0], t), f"the sequence {x} does not have {t} elements (C2)")
         wanted = [*(element_type(x) for x in outer[:seqs]), *outer[seqs:]]

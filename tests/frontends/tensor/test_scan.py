@@ -339,3 +339,12 @@ def test_sentences_of_many_lengths_compile_at_most_three_times() -> None:
     finally:
         set_backend(before)
     assert len(made) <= 3
+
+
+def test_a_sequence_that_is_too_short_for_its_taps_is_named_when_its_length_is_known() -> None:
+    x = T.dmatrix("x")
+    y, _ = ar.scan(lambda now, before: now + before, sequences={"input": x, "taps": [0, -2]})
+    f = ar.function([x], y)
+    np.testing.assert_array_equal(f(np.ones((3, 2))), [[2, 2]])
+    with pytest.raises(ValueError, match=r"too short for its taps: -1 steps[\s\S]*x\[t-2\]"):
+        f(np.ones((1, 2)))
