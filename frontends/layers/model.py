@@ -201,12 +201,17 @@ class Model:
         steps = self._steps()
         return means_of(steps.test(*one) for one in Data(steps, x, y, sample_weight, batch).batches())
 
-    def predict(self, x: Any, batch: int = 32) -> Any:
-        """The outputs for arrays (a list of them for several outputs), as in use."""
+    @property
+    def predict_function(self) -> Any:
+        """The compiled function from inputs to outputs, as in use."""
         if self._predict is None:
             self._predict = predictor(self.inputs, self.outputs, None if self.steps is None else self.steps.mode)
+        return self._predict
+
+    def predict(self, x: Any, batch: int = 32) -> Any:
+        """The outputs for arrays (a list of them for several outputs), as in use."""
         xs = arrays_for(self.inputs, x)
-        parts = [self._predict(*one) for (one,) in minibatches(xs, batch=batch)]
+        parts = [self.predict_function(*one) for (one,) in minibatches(xs, batch=batch)]
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         return columns[0] if self.single else columns
 
