@@ -1,7 +1,7 @@
 """Classifiers of sentences and their data, as the commands use them."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.frontends.layers import Model as Network
-from arignote.models.data.sentiment import SentimentData, Texts, Vocabulary, tokenise
+from arignote.models.data.sentiment import SentimentData, Texts, Vocabulary, Words, tokenise
 from arignote.models.model import SettingError
 from arignote.models.task import Painter, Task
 from arignote.models.training import Checkpoint, CheckpointError, History, Steps, curves
@@ -139,9 +139,12 @@ class TrainedSentences:
                 "Use the weights.npz that `arignote train` wrote, not a run's checkpoint.",
             ) from error
 
-    def classify(self, texts: list[str]) -> Array:
-        """Probabilities [n, classes] of texts."""
-        probabilities: Array = self.network.predict(
-            self.vocabulary.numbers([tokenise(text) for text in texts], self.length), batch=100
-        )
-        return probabilities
+    def probabilities(self, texts: Sequence[Words]) -> Array:
+        """Of each class, [n, classes], for texts as words."""
+        found: Array = self.network.predict(self.vocabulary.numbers(texts, self.length), batch=100)
+        return found
+
+    @staticmethod
+    def words(text: str) -> Words:
+        """The words of a text."""
+        return tokenise(text)

@@ -48,9 +48,9 @@ class BilstmSentiment(ModelBase):
         if self.vocabulary < 2:
             raise SettingError(f"{self.name}: vocabulary must be at least 2, not {self.vocabulary}")
 
-    def network(self, n_classes: int, seed: int, mode: Any = None) -> L.Model:
+    def network(self, n_classes: int, seed: int, mode: Any = None, dtype: str = "float32") -> L.Model:
         """A new network, compiled for training: int32[n, time] to probabilities [n, classes]."""
-        with ar.change_flags(floatX="float32"), L.seeded(seed):
+        with ar.change_flags(floatX=dtype), L.seeded(seed):
             network = L.Sequential([
                 L.Input((None, None), dtype="int32", name="words"),
                 L.Embedding(self.vocabulary, self.embedding, mask_zero=self.mask),
