@@ -34,6 +34,7 @@ from arignote.frontends.layers.callbacks import (
     ReduceLearningRate,
     ResetStates,
 )
+from arignote.frontends.layers.convolution import Conv2D, Pool2D, Transformer, TransposedConv2D, Upscale2D
 from arignote.frontends.layers.graph import (
     count_params,
     get_all_layers,
@@ -92,6 +93,7 @@ __all__ = [
     "Callback",
     "Concat",
     "Constant",
+    "Conv2D",
     "Dense",
     "Dimshuffle",
     "Display",
@@ -119,6 +121,7 @@ __all__ = [
     "Nonlinearity",
     "Normal",
     "Orthogonal",
+    "Pool2D",
     "Recurrent",
     "ReduceLearningRate",
     "ResetStates",
@@ -126,7 +129,10 @@ __all__ = [
     "Run",
     "Sequential",
     "Slice",
+    "Transformer",
+    "TransposedConv2D",
     "Uniform",
+    "Upscale2D",
     "activation",
     "buckets",
     "count_params",
