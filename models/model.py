@@ -52,13 +52,15 @@ class Network:
       symbolic and of the network's dtype. Where an image has m labels, [n * m, classes];
     - `training(x, updates)`: the same in training, where that differs (dropout, statistics of batches);
       what is to be updated is put into the dict;
-    - `trained`: the names of the parameters that gradients change; None: all.
+    - `trained`: the names of the parameters that gradients change; None: all;
+    - `layers`: the last of its layers, where it is made of such.
     """
 
     parameters: Mapping[str, Any]
     probabilities: Callable[[Any], Any]
     training: Callable[[Any, dict[Any, Any]], Any] | None = None
     trained: Sequence[str] | None = None
+    layers: Any = None
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from arignote.frontends.layers.callbacks import (
     ReduceLearningRate,
     ResetStates,
 )
-from arignote.frontends.layers.convolution import Conv2D, Pool2D, Transformer, TransposedConv2D, Upscale2D
+from arignote.frontends.layers.convolution import Conv2D, Pool2D, Transformer, TransposedConv2D, Unpool2D
 from arignote.frontends.layers.graph import (
     count_params,
     get_all_layers,
@@ -61,7 +61,7 @@ from arignote.frontends.layers.init import (
 )
 from arignote.frontends.layers.losses import LOSSES, METRICS
 from arignote.frontends.layers.model import RULES, Model, Sequential
-from arignote.frontends.layers.normalization import BatchNorm
+from arignote.frontends.layers.normalization import BatchNorm, Scale
 from arignote.frontends.layers.recurrent import GRU, LSTM, RNN, Bidirectional, Recurrent
 from arignote.frontends.layers.sequences import Buckets, buckets, pad_sequences, sort_by_length
 from arignote.frontends.layers.shaping import (
@@ -127,12 +127,13 @@ __all__ = [
     "ResetStates",
     "Reshape",
     "Run",
+    "Scale",
     "Sequential",
     "Slice",
     "Transformer",
     "TransposedConv2D",
     "Uniform",
-    "Upscale2D",
+    "Unpool2D",
     "activation",
     "buckets",
     "count_params",

@@ -179,7 +179,7 @@ class Layer(ABC, metaclass=LayerType):
         self, name: str, initial: Init, shape: Sequence[int], trainable: bool = True, regularizable: bool = True,
         blocks: int = 1,
     ) -> SharedVariable:  # fmt: skip
-        """A parameter of this layer, of dtype `config.floatX`; layers compute in it from then on.
+        """A parameter of this layer, of dtype `config.floatX`.
 
         Args:
             initial: an initialiser, a function of the shape, an array or a number; or a shared variable, which is then

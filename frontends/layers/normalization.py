@@ -1,4 +1,4 @@
-"""Batch normalisation."""
+"""Batch normalisation, and scaling."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from arignote.frontends import tensor as T
 from arignote.frontends.layers.base import Layer, Param, Run, Shape, layer
+from arignote.frontends.layers.basic import along
 from arignote.frontends.layers.init import Constant
 
 
@@ -73,3 +74,18 @@ class BatchNorm(Layer):
             scale = scale * self.gamma
         out = (x - mean.dimshuffle(*pattern)) * scale.dimshuffle(*pattern)
         return out if self.beta is None else out + self.beta.dimshuffle(*pattern)
+
+
+@layer
+class Scale(Layer):
+    """x times a factor for each place along one axis, the last by default."""
+
+    scale: Param = Constant(1)
+    axis: int = -1
+
+    def build(self, shape: Shape) -> None:
+        size = self.known(shape, self.axis)
+        self.scale = self.add_param("scale", self.scale, (size,), regularizable=False)
+
+    def output_for(self, x: Any, run: Run) -> Any:
+        return x * along(self.scale, x.ndim, self.axis)

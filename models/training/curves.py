@@ -31,7 +31,7 @@ def learning_curves(
     if not records:
         raise ValueError("no records to draw: the run ended before its first validation")
     epochs = [(record.iteration + 1) / n_batches for record in records]
-    figure = _figure(9.5, 4.2)
+    figure = new_figure(9.5, 4.2)
     figure.suptitle(title, fontweight="bold")
     losses, errors = figure.subplots(1, 2)
     marker = "o" if len(records) <= 40 else None
@@ -60,7 +60,7 @@ def learning_curves(
         axes.grid(color=_GRID, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-    return _write(figure, path)
+    return write_figure(figure, path)
 
 
 def loss_curves(
@@ -70,28 +70,28 @@ def loss_curves(
     if not records:
         raise ValueError("no records to draw: the run ended before its first validation")
     epochs = [(record.iteration + 1) / n_batches for record in records]
-    figure = _figure(6.5, 4.2)
+    figure = new_figure(6.5, 4.2)
     axes = figure.subplots()
     axes.plot(epochs, [r.train_loss for r in records], color=_TRAIN, label="training", marker="o")
     axes.plot(epochs, [r.valid_loss for r in records], color=_VALID, label="validation", marker="o")
     axes.set(xlabel="epoch", ylabel="loss", title=title)
     axes.legend(frameon=False)
     axes.grid(color=_GRID, linewidth=0.8)
-    return _write(figure, path)
+    return write_figure(figure, path)
 
 
 def labelled_points(
     places: NDArray[Any], labels: Sequence[str], path: str | os.PathLike[str], *, title: str
 ) -> Path:
     """Draw points float[n, 2] with their labels. Returns the path written; ImportError without matplotlib."""
-    figure = _figure(14, 14)
+    figure = new_figure(14, 14)
     axes = figure.subplots()
     axes.scatter(places[:, 0], places[:, 1], s=4, color=_VALID)
     for (x, y), text in zip(places, labels, strict=True):
         axes.annotate(text, (x, y), xytext=(2, 2), textcoords="offset points", fontsize=6)
     axes.set_title(title)
     axes.set_axis_off()
-    return _write(figure, path)
+    return write_figure(figure, path)
 
 
 def confusion_matrix(
@@ -136,7 +136,7 @@ def confusion_picture(
     share = matrix / np.maximum(totals, 1)
     accuracy = np.trace(matrix) / max(1, matrix.sum())
 
-    figure = _figure(1.8 + 0.52 * n, 1.5 + 0.52 * n)
+    figure = new_figure(1.8 + 0.52 * n, 1.5 + 0.52 * n)
     axes = figure.subplots()
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(n, n):
@@ -155,10 +155,10 @@ def confusion_picture(
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.set_title(f"{title}\naccuracy {100 * accuracy:.2f} % of {matrix.sum()}", fontsize=11)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
-    return _write(figure, path)
+    return write_figure(figure, path)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of that size in inches, on a canvas that needs no display."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -170,7 +170,8 @@ def _figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def _write(figure: "Figure", path: str | os.PathLike[str]) -> Path:
+def write_figure(figure: "Figure", path: str | os.PathLike[str]) -> Path:
+    """Save as PNG; the folder is made if necessary."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", dpi=144)
