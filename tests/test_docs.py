@@ -9,10 +9,11 @@ from types import ModuleType
 
 import pytest
 
+import arignote as ar
 from arignote.frontends.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/theano-users.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/layers.md", "docs/theano-users.md")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,18 @@ def test_the_examples_for_users_of_theano_run() -> None:
     for block in blocks:
         with contextlib.redirect_stdout(io.StringIO()):
             exec(compile(block, "theano-users.md", "exec"), scope)
+
+
+def test_the_examples_of_layers_run() -> None:
+    document = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8")
+    scope: dict[str, object] = {"__name__": "layers_md"}
+    before = ar.config.floatX
+    try:
+        for block in python_blocks(document):
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(block, "layers.md", "exec"), scope)
+    finally:
+        ar.config.floatX = before
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
