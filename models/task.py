@@ -16,7 +16,8 @@ class Task(ABC):
 
     - `data_name`: of the data set;
     - `batch`, `n_batches`: examples in a minibatch, minibatches in an epoch;
-    - `epochs`, `interval`: by default, how long to train, and minibatches from one validation to the next.
+    - `epochs`, `interval`: by default, how long to train, and minibatches from one validation to the next;
+    - `by_loss`: models are judged by their validation loss, not by their validation error.
     """
 
     data_name: str
@@ -24,6 +25,7 @@ class Task(ABC):
     n_batches: int
     epochs: int
     interval: int
+    by_loss: bool = False
 
     @property
     @abstractmethod

@@ -124,6 +124,7 @@ class GradBuilder(Builder):
         for v, ct in seeds:
             pending.setdefault(v, []).append(ct)
             reached.add(v)
+        here = self.loc
         for op in reversed(ops):
             if reached.isdisjoint(op.results):
                 continue
@@ -143,13 +144,13 @@ class GradBuilder(Builder):
                 pending.setdefault(op.operands[i], []).append(part)
         out: list[Value | None] = []
         for v in wrt:
-            self.loc = None if v.owner is None else v.owner.loc
+            self.loc = here if v.owner is None else v.owner.loc
             total = _total(self, v, pending, totals)
             if total is None and v in reached:
                 total = _named(self.full(0, v.type), v)  # reached only through steps, such as floor: flat
             out.append(total)
+        self.loc = here
         return out
-
 
     @staticmethod
     def _carried(op: Op, fixed: Collection[Value]) -> Value | None:

@@ -57,11 +57,13 @@ class Plan(Pass):
 
 
 def _copy(builder: Builder, value: Value) -> Value:
+    """A copy, which has the place of what makes the value; of the last op of the function where none does."""
+    loc = value.owner.loc if value.owner is not None else next((o.loc for o in reversed(builder.ops or ())), None)
     param = Value(value.type, value.name)
     body: list[Op] = []
-    (inner,) = Builder(body).emit("copy", param, names=[value.name])
+    (inner,) = Builder(body, loc).emit("copy", param, names=[value.name])
     (out,) = builder.emit(
-        "fused", value, regions=[Region([param], body, [inner])], kind="map", axes=(), names=[value.name]
+        "fused", value, regions=[Region([param], body, [inner])], kind="map", axes=(), names=[value.name], loc=loc
     )
     return out
 

@@ -256,7 +256,7 @@ class _Pruned:
         """Constants, and what is filled with one, are made in the body; so are elements of sequences of equal rows."""
         loop = self.loop
         made: list[Op] = []
-        b = Builder(made)
+        b = Builder(made, loc=self.op.loc)
         mapping: dict[Value, Value] = {}
         for x, p in list(loop.invariants):
             if (copy := _filled(b, x, p.shape)) is not None:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("arignote.models.commands.train:train", "Train a model."),
     "predict": ("arignote.models.commands.predict:predict", "Classify images."),
     "words": ("arignote.models.commands.words:words", "Ask trained word vectors."),
+    "sample": ("arignote.models.commands.sample:sample", "Draw texts or images from a trained model."),
     "dump": ("arignote.models.commands.dump:dump", "Show a model or IR file at a stage."),
     "diff": ("arignote.models.commands.diff:diff", "Show what differs between two programs."),
     "opt": ("arignote.models.commands.opt:opt", "Run passes on IR, check them, reduce what fails."),

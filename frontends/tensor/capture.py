@@ -46,11 +46,13 @@ class Capture:
         made = {v for op in self.ops for v in op.results}
         return isinstance(dim, Dim) and any(isinstance(s, Symbol) and s.origin in made for s in dim.symbols())
 
-    def _inside(self, value: Value) -> Value:
+    def _inside(self, value: Value, user: Op | None = None) -> Value:
         if value in self.values:
             return self.values[value]
         if value.owner is not None and value.owner.name == "const":
-            (self.values[value],) = self._b.emit("const", value=value.owner.attrs["value"], names=[value.name])
+            loc = value.owner.loc or (None if user is None else user.loc)  # numbers have the place where they are used
+            new = self._b.emit("const", value=value.owner.attrs["value"], names=[value.name], loc=loc)
+            (self.values[value],) = new
             return self.values[value]
         value = self._moved.get(value, value)
         if value not in self.outside:
@@ -123,7 +125,7 @@ class Capture:
                     self._env[symbol] = copy.shape[symbol.origin.axis]
                 else:
                     self._env[symbol] = self._dim(copy)
-        operands = [self._inside(v) for v in op.operands]
+        operands = [self._inside(v, op) for v in op.operands]
         attrs: dict[str, Any] = {k: subs_attr(a, self._env) for k, a in op.attrs.items()}
         names = [r.name for r in op.results]
         regions = rebuilt_regions(op, operands, self._env)

@@ -25,7 +25,8 @@ PATIENCE = 10  # validations without improvement
     metavar="PATH",
     default=None,
     help="Images: digits (embedded, the default), mnist (searched), or a folder that holds MNIST. "
-    "Words: reference (embedded, the default), ptb, wikitext2, or a text file.",
+    "Words: reference (embedded, the default), ptb, wikitext2, or a text file. "
+    "Texts: tale (embedded, the default), shakespeare, or a text file.",
 )
 @click.option(
     "--epochs", type=click.IntRange(1), help="Passes over the data (MNIST: 1000, digits: 100, words: 1)."
@@ -100,6 +101,7 @@ def train(
         n_batches=task.n_batches,
         interval=record.interval,
         patience=PATIENCE * record.interval if early_stop else None,
+        by_loss=task.by_loss,
     )
     _announce(model, task, record)
     if resume and not folder.checkpoint.exists():

@@ -139,7 +139,7 @@ def load_wikitext(folder: str | os.PathLike[str] | None = None) -> Corpus:
 
 def load_text(path: str | os.PathLike[str]) -> Corpus:
     """A running text such as text8: lower case, letters only; cut into training, validation and test text."""
-    return _running(Path(path).stem, letters(_read(Path(path))), str(path))
+    return _running(Path(path).stem, letters(read_text(Path(path))), str(path))
 
 
 def load_reference() -> Corpus:
@@ -162,7 +162,7 @@ def _running(name: str, words: Sequence[str], source: str) -> Corpus:
 
 
 def _lines(path: Path) -> Iterable[str]:
-    for line in _read(path).splitlines():
+    for line in read_text(path).splitlines():
         yield from line.split()
         yield END
 
@@ -171,13 +171,14 @@ def _wiki_part(folder: Path, part: str) -> tuple[str, ...] | None:
     for kind in ("raw", "tokens"):
         path = folder / f"wiki.{part}.{kind}"
         if path.is_file():
-            text = _read(path).replace("<unk>", " ")
+            text = read_text(path).replace("<unk>", " ")
             lines = (line for line in text.splitlines() if not line.strip().startswith("="))
             return tuple(word for line in lines for word in letters(line))
     return None
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8. Raises `DataError`."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -16,7 +16,8 @@ class Schedule:
     - `n_epochs`, `n_batches`: passes over the training set, minibatches in each;
     - `interval`: validate after every iteration that is a multiple of it, 0 included;
     - `patience`: stop early when that many iterations have passed since the validation error last
-      fell below `threshold` times the lowest one before; None trains to the end.
+      fell below `threshold` times the lowest one before; None trains to the end;
+    - `by_loss`: models are judged by their validation loss, not by their validation error.
 
     Raises ValueError for numbers that make no sense.
     """
@@ -26,6 +27,7 @@ class Schedule:
     interval: int = 1000
     patience: int | None = None
     threshold: float = 0.995
+    by_loss: bool = False
 
     def __post_init__(self) -> None:
         for name in ("n_epochs", "n_batches", "interval"):
@@ -49,7 +51,8 @@ class Steps:
     - `train(minibatch)`: one update on a minibatch (0-based index); its loss before the update.
       It must leave the parameters unchanged if it raises;
     - `validate()`, `test()`: (loss, error) on all of the validation and test minibatches;
-    - `snapshot()`: everything an update changes, by name: parameters, momenta, random states;
+    - `end_epoch(loss)`: is told the mean loss of the updates of every epoch, such as to lower the learning rate;
+    - `snapshot()`: everything an update (or the end of an epoch) changes, by name: parameters, momenta, random states;
     - `restore(arrays)`: the inverse of `snapshot`;
     - `epoch(number, epochs)`, where given, is told before each step which epoch it belongs to, from 0, and
       how many there are: for learning rates that change and minibatches that are prepared.
@@ -60,6 +63,7 @@ class Steps:
     test: Callable[[], tuple[SupportsFloat, SupportsFloat]]
     snapshot: Callable[[], Arrays]
     restore: Callable[[Arrays], None]
+    end_epoch: Callable[[float], object] | None = None
     epoch: Callable[[int, int], None] | None = None
 
 
@@ -87,7 +91,7 @@ class Record:
 
     @property
     def is_best(self) -> bool:
-        """Whether no earlier validation error was as low."""
+        """Whether no earlier validation was as good."""
         return self.test_error is not None
 
 
@@ -98,7 +102,8 @@ class TrainState:
     - `iteration`: steps done so far;
     - `validation_due`: the last step is to be followed by a validation that has not happened yet;
     - `loss_sum`, `loss_count`: of the training losses since the last record;
-    - `patience_error`, `patience_iteration`: the validation error that early stopping compares
+    - `epoch_sum`, `epoch_count`: of the training losses since the epoch began;
+    - `patience_error`, `patience_iteration`: the validation error (or loss) that early stopping compares
       with, and the steps done when it was reached;
     - `seconds`: training time so far.
     """
@@ -107,6 +112,8 @@ class TrainState:
     validation_due: bool = False
     loss_sum: float = 0.0
     loss_count: int = 0
+    epoch_sum: float = 0.0
+    epoch_count: int = 0
     patience_error: float = float("inf")
     patience_iteration: int = 0
     seconds: float = 0.0
@@ -131,7 +138,7 @@ class History:
 
     @property
     def best(self) -> Record | None:
-        """The record with the lowest validation error, the earliest of equals."""
+        """The record of the best validation, the earliest of equals."""
         return next((record for record in reversed(self.records) if record.is_best), None)
 
     @property

@@ -128,20 +128,27 @@ class _Run:
                 return Stop.DIVERGED
             state.loss_sum += loss
             state.loss_count += 1
+            state.epoch_sum += loss
+            state.epoch_count += 1
             state.validation_due = (
                 state.iteration % schedule.interval == 0
                 or state.iteration + 1 == schedule.n_iterations
             )
             state.iteration += 1
+            if state.iteration % schedule.n_batches == 0:
+                if self.steps.end_epoch is not None:
+                    self.steps.end_epoch(state.epoch_sum / state.epoch_count)
+                state.epoch_sum, state.epoch_count = 0.0, 0
             self._tell(EventKind.STEP, loss=loss)
 
     def _validate(self) -> None:
         state, history = self.state, self.history
         valid_loss, valid_error = map(float, self.steps.validate())
-        best = history.best
+        best, by_loss = history.best, self.schedule.by_loss
+        score = valid_loss if by_loss else valid_error
         tested: tuple[float, float] | None = None
         best_parameters = history.best_parameters
-        if best is None or valid_error < best.valid_error:
+        if best is None or score < (best.valid_loss if by_loss else best.valid_error):
             test_loss, test_error = map(float, self.steps.test())
             tested = test_loss, test_error
             best_parameters = _copy(self.steps.snapshot())
@@ -160,8 +167,8 @@ class _Run:
         # Only now does anything change: an interrupt above leaves the validation due.
         history.records.append(record)
         history.best_parameters = best_parameters
-        if valid_error < state.patience_error * self.schedule.threshold:
-            state.patience_error = valid_error
+        if score < state.patience_error * self.schedule.threshold:
+            state.patience_error = score
             state.patience_iteration = state.iteration
         state.loss_sum, state.loss_count, state.validation_due = 0.0, 0, False
         self._tell(EventKind.VALIDATED, record=record)

@@ -1,5 +1,6 @@
 """The training loop: the book's schedule, and exact continuation whatever interrupts it."""
 
+import dataclasses
 import math
 import os
 import signal
@@ -125,6 +126,21 @@ def test_best_model_is_kept_and_tested_when_found() -> None:
     # A copy of that moment, although the model has changed in place since.
     assert history.best_parameters["updates"] == 3
     assert model.updates == 10
+
+
+def test_epochs_end_with_their_mean_loss() -> None:
+    told: list[float] = []
+    steps = dataclasses.replace(Scripted([0.5] * 9).steps(), end_epoch=told.append)
+    train(steps, Schedule(n_epochs=3, n_batches=2, interval=4))
+    assert told == [1.5, 3.5, 5.5]  # losses are 1, 2, 3, ...
+
+
+def test_models_can_be_judged_by_their_loss() -> None:
+    results = iter([(3.0, 0.1), (2.0, 0.5), (2.5, 0.0), (2.0, 0.0)])
+    steps = dataclasses.replace(Scripted([0.5] * 9).steps(), validate=lambda: next(results))
+    history = train(steps, Schedule(n_epochs=3, n_batches=2, interval=2, by_loss=True))
+    assert [r.is_best for r in history.records] == [True, True, False, False]
+    assert history.best is not None and history.best.valid_loss == 2.0
 
 
 def test_patience() -> None:

@@ -46,7 +46,8 @@ def test_every_stage(model: str, function: str) -> None:
         found = diff(func, renamed(shuffled(func, np.random.default_rng(0)), "q"))
         assert not found, (stage, unified(found))
         assert equal(parse_module(annotated(func)).funcs[0], func)
-        assert summary(func).kernels <= len(func.ops) + 1
+        whole = summary(func)  # with the ops inside loops
+        assert whole.kernels <= whole.ops + 1
         assert len(to_networkx(func)) >= len(func.ops)
         assert to_dict(func)["name"] == func.name
         assert to_dot(func).startswith("digraph")
