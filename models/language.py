@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 import arignote as ar
 import arignote.tensor as T
 from arignote.frontends.tensor.random import RandomStreams
+from arignote.frontends.tensor.scanning import until
 from arignote.models.data.sentences import END, LEVELS, START, Alphabet, Sentences, joined, load_sentences
 from arignote.models.model import ModelBase, SettingError
 from arignote.models.task import Painter, Task
@@ -126,7 +127,7 @@ class Language:
         with g from Gumbel's distribution, is distributed as the softmax of score / temperature; at temperature 0 it is
         the most probable token.
         """
-        prefix, most = T.ivector("prefix"), T.scalar("most", dtype="int64")
+        prefix, most = T.vector("prefix", dtype="int32"), T.scalar("most", dtype="int64")
         temperature = T.scalar("temperature", dtype=self.dtype)
         starts = [s[-1] for s in self.states(prefix)]
         streams = RandomStreams(seed)
@@ -136,7 +137,7 @@ class Language:
             uniform = streams.uniform(scores.shape, 1e-6, 1 - 1e-6, dtype=self.dtype)
             token = T.argmax(scores - temperature * T.log(-T.log(uniform)))
             after = self.cell.step(T.cast(token, "int32"), *states)
-            return [token, *after], ar.scan_module.until(T.eq(token, 1))
+            return [token, *after], until(T.eq(token, 1))
 
         outputs, updates = ar.scan(draw, outputs_info=[None, *starts], n_steps=most, name="draw")
         return ar.function([prefix, temperature, most], outputs[0], updates=updates, name="sample", mode=mode)
@@ -259,7 +260,7 @@ class LanguageTask(Task):
         }
 
     def _inputs(self) -> tuple[Any, Any]:
-        return T.ivector("x"), T.ivector("y")
+        return T.vector("x", dtype="int32"), T.vector("y", dtype="int32")
 
 
 class Writer:
