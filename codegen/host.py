@@ -77,6 +77,8 @@ class HostEmitter(Emitter):
         self.print_ids = {op: n for n, op in enumerate(self.abi.prints)}
         self.status: Buffer | None = None
         self.strides: list[tuple[tuple[Any, ...], list[Any]]] = []
+        self.emitting: Op | None = None
+        self.calls: dict[Op, list[str]] = {}  # op -> the functions of the module that it calls
 
     # -- arguments --------------------------------------------------------------------------------------------------
 
@@ -382,7 +384,9 @@ class HostEmitter(Emitter):
             self._check_indices(op, check)
         if any(isinstance(r.type.size, int) and r.type.size == 0 for r in op.results) and len(op.results) == 1:
             return
+        around, self.emitting = self.emitting, op
         self._code(op)
+        self.emitting = around
         if self.clock is not None:
             self.clock.stamp(op)
 
@@ -476,6 +480,8 @@ class HostEmitter(Emitter):
 
     def invoke(self, gv: Any, args: list[Any]) -> None:
         """A call statement."""
+        if self.emitting is not None:
+            self.calls.setdefault(self.emitting, []).append(str(gv.name_hint))
         self.add(tirx.Evaluate(tvm_ir.Call(gv, args, ret_ty=tvm_ir.PrimType("int32"))))
 
 

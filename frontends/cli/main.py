@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dump": ("arignote.models.commands.dump:dump", "Show a model or IR file at a stage."),
     "diff": ("arignote.models.commands.diff:diff", "Show what differs between two programs."),
     "opt": ("arignote.models.commands.opt:opt", "Run passes on IR, check them, reduce what fails."),
+    "explore": ("arignote.models.commands.explore:explore", "Make a page that shows a function behind every pass."),
     "profile": ("arignote.models.commands.profile:profile", "Show where the time of a function goes."),
     "run": ("arignote.frontends.cli.run:run", "Run a program written for Theano."),
     "doctor": ("arignote.frontends.cli.doctor:doctor", "Check this installation."),

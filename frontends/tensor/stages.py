@@ -54,7 +54,7 @@ def func_at(program: Function | Func, stage: str, device: str = "cpu") -> Func:
     if stage == "grad":
         return func
     mode = program.mode if isinstance(program, Function) else Mode()
-    dims, assumed = _known_sizes(program)
+    dims, assumed = known_sizes(program)
     func = optimise(func, ShapePlan(tuple(dims.items()), (), ()), mode, assumed)
     if stage == "optimised":
         return func
@@ -106,8 +106,8 @@ def _forward(func: Func) -> Func:
     return Dce().run(replace(func, states=[replace(s, update=None) for s in func.states]))
 
 
-def _known_sizes(program: Function | Func) -> tuple[dict[str, DimLike], dict[str, int]]:
-    """The sizes that shared variables give, and those that a first call with zeros for scalars would."""
+def known_sizes(program: Function | Func) -> tuple[dict[str, DimLike], dict[str, int]]:
+    """The sizes of dimensions that shared variables give, and those that a first call with zeros for scalars would."""
     if not isinstance(program, Function):
         return {}, {}
     executable: Any = program._executable

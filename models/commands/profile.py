@@ -55,7 +55,7 @@ def profile(
     (program,) = spec.programs()
     stats = ProfileStats(f"{program.name or 'function'} of {spec.what}")
     function = program.again(stats)
-    arguments = example_arguments(function, dict(_size(s) for s in sizes))
+    arguments = example_arguments(function, dict(parse_size(s) for s in sizes))
     function(*arguments)
     stats.reset()
     end = time.perf_counter() + 1.0
@@ -69,7 +69,8 @@ def profile(
         stats.summary(sys.stdout, rows, rows, memory, passes)
 
 
-def _size(text: str) -> tuple[str, int]:
+def parse_size(text: str) -> tuple[str, int]:
+    """`NAME=N`, taken apart."""
     name, equals, number = text.partition("=")
     if not equals or not number.isdigit():
         raise click.BadParameter(f"{text!r} is not of the form NAME=N", param_hint="--size")
