@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.codegen import abi as codes
 from arignote.codegen import gemm
 from arignote.codegen.columns import convolve_by_columns
+from arignote.codegen.convolution import direct_convolution
 from arignote.codegen.cumulate import cumulate
 from arignote.codegen.emit import (
     ZERO,
@@ -213,6 +214,8 @@ def _conv(host: HostEmitter, op: Op) -> None:
     def product(e: Any, pointers: Operands, dims: Dims, ta: bool, tb: bool, beta: float) -> None:
         _Product(e, op.result.dtype, dims, ta, tb).emit(*pointers, K.const(1, op.result.dtype), beta)
 
+    if host.target.kind == "cpu" and direct_convolution(host, op):
+        return
     convolve_by_columns(host, op, product)
 
 

@@ -25,7 +25,7 @@ from arignote.ir.core import Value
 from arignote.ir.diag import require
 from arignote.ir.opdef import defop
 from arignote.ir.ops.rules import Array, Grads, Samples, bind, check_bound, check_kind, widened
-from arignote.ir.types import DimLike, TensorType, prod_dims, same_dim
+from arignote.ir.types import Dim, DimLike, TensorType, prod_dims, same_dim
 
 Shape = tuple[DimLike, ...]
 Positions = tuple[int, ...]
@@ -191,6 +191,29 @@ def flops_by(filters: Callable[..., DimLike]) -> Callable[..., DimLike]:
     return flops
 
 
+DIRECT_FLOPS = 500_000  # below, products of matrices do, which take less time to compile
+LEAST_PIXELS = 16  # of a result, for sums over pixels in vectors
+
+
+def is_direct(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict[str, Any]) -> bool:
+    """Whether a convolution is worth loops of its own: all sizes but the batch are known, and there is enough to do."""
+    dims = [*x.shape[1:], *w.shape, *y.shape[1:], *attrs["low"]]
+    if x.dtype not in ("f32", "f64") or x.ndim > 5 or any(isinstance(d, Dim) for d in dims):
+        return False
+    pixels = prod_dims(y.shape[2:])
+    batch = x.shape[0] if isinstance(x.shape[0], int) else 8
+    flops: Any = 2 * (prod_dims(w.shape) * (pixels * batch))
+    enough: bool = flops >= DIRECT_FLOPS and (op != "conv_weight" or pixels >= LEAST_PIXELS)  # type: ignore[operator]
+    return enough
+
+
+def scratch_of(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict[str, Any]) -> tuple[TensorType, ...]:
+    """The workspace: packed filters, or the columns of an image."""
+    if not is_direct(op, x, w, y, attrs):
+        return columns_of(x.dtype, w.shape[2:], w.shape[1], y.shape[2:])
+    return () if op == "conv_weight" else (w.with_shape((w.size,)),)
+
+
 def columns_of(dtype: str, window: Shape, channels: DimLike, out: Shape) -> tuple[TensorType, ...]:
     """The workspace of a convolution as a product of matrices: for one image, what each result is the product with."""
     return (TensorType(dtype, (prod_dims((channels, *window)), prod_dims(out))),)
@@ -277,7 +300,7 @@ class conv:
     def scratch(
         x: TensorType, w: TensorType, *scalars: TensorType, size: Shape, **attrs: Any
     ) -> tuple[TensorType, ...]:
-        return columns_of(x.dtype, w.shape[2:], w.shape[1], size)
+        return scratch_of("conv", x, w, conv.infer(x, w, *scalars, size=size, **attrs), attrs)
 
 
 @defop
@@ -313,7 +336,8 @@ class conv_data:
     def scratch(
         y: TensorType, w: TensorType, *scalars: TensorType, size: Shape, **attrs: Any
     ) -> tuple[TensorType, ...]:
-        return columns_of(y.dtype, w.shape[2:], w.shape[1], y.shape[2:])
+        x = conv_data.infer(y, w, *scalars, size=size, **attrs)
+        return scratch_of("conv_data", x, w, y, attrs)
 
 
 @defop
@@ -347,6 +371,7 @@ class conv_weight:
     def scratch(
         x: TensorType, y: TensorType, *scalars: TensorType, size: Shape, **attrs: Any
     ) -> tuple[TensorType, ...]:
-        return columns_of(x.dtype, size[1:], size[0], y.shape[2:])
+        w = conv_weight.infer(x, y, *scalars, size=size, **attrs)
+        return scratch_of("conv_weight", x, w, y, attrs)
 
 

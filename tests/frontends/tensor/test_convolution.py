@@ -32,8 +32,19 @@ def close(got: Any, want: Any, tolerance: float, what: Any) -> None:
 
 @pytest.mark.parametrize("start", range(0, len(CONFIGURATIONS), 30))
 def test_values_and_gradients_over_a_grid(start: int) -> None:
-    dtype = "float32" if start % 60 else "float64"
-    chosen = CONFIGURATIONS[start : start + 30]
+    check_grid(start, CONFIGURATIONS[start : start + 30], "float32" if start % 60 else "float64")
+
+
+@pytest.mark.parametrize("start", range(0, 90, 30))
+def test_generated_kernels_over_a_grid(start: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # They are for larger convolutions than these.
+    monkeypatch.setattr("arignote.ir.ops.conv.DIRECT_FLOPS", 0)
+    for module in ("convtile", "convweight"):
+        monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
+    check_grid(start, configurations(30, seed=start, small=10), "float32" if start % 60 else "float64")
+
+
+def check_grid(start: int, chosen: list[Conv], dtype: str) -> None:
     given = [c.arrays(start + i, dtype) for i, c in enumerate(chosen)]
     # One argument and one result: checks of arguments cost more to compile than convolutions.
     flat, at, outputs = T.vector(dtype=dtype), 0, []
@@ -113,6 +124,18 @@ def test_sizes_that_change_from_call_to_call() -> None:
                 total += part
         for value, want in zip(got[2:], grads, strict=True):
             close(value, want, 1e-9, size)
+
+
+def test_batches_that_change_from_call_to_call() -> None:
+    x, w = T.TensorType("float32", shape=(None, 6, 13, 11))("x"), T.TensorType("float32", shape=(16, 6, 3, 5))("w")
+    y = T.nnet.conv2d(x, w, border_mode=(1, 2), subsample=(1, 2))
+    f = ar.function([x, w], [y, *T.grad(T.sqr(y).sum(), [x, w])])
+    for n in (4, 7, 33):
+        c = Conv(n, 6, 16, (13, 11), (3, 5), (1, 2), (1, 1), (1, 2), 1, True)
+        a, b, _ = c.arrays(n, "float32")
+        want = c.compute(a, b, np.zeros((n, 16, *c.out)))[0]
+        for got, value in zip(f(a, b), (want, *c.compute(a, b, 2 * want)[1:]), strict=True):
+            close(got, value, 1e-4, n)
 
 
 def test_gradients_as_functions_are_the_gradients() -> None:

@@ -1,0 +1,35 @@
+"""Convolutions of known sizes: which kernel, and its call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arignote.codegen.convspec import Sizes
+from arignote.codegen.convtile import ConvTile
+from arignote.codegen.convweight import ConvWeight
+from arignote.ir.core import Op
+from arignote.ir.ops.conv import is_direct
+
+if TYPE_CHECKING:
+    from arignote.codegen.host import HostEmitter
+
+
+def direct_convolution(host: HostEmitter, op: Op) -> bool:
+    """Call the kernel of a `conv`, `conv_data` or `conv_weight` that has one; False where it has none."""
+    a, b, out = op.operands[0], op.operands[1], op.result
+    x, w, y = {"conv": (a, b, out), "conv_data": (out, b, a), "conv_weight": (a, out, b)}[op.name]
+    if not is_direct(op.name, x.type, w.type, y.type, op.attrs):
+        return False
+    sizes = Sizes.of(op)
+    key = f"{op.name} {sizes}"
+    if key not in host.known:
+        kernel = (
+            ConvWeight(sizes, host.target)
+            if op.name == "conv_weight"
+            else ConvTile(sizes, host.target, op.name == "conv_data")
+        )
+        host.known[key] = (host.define(f"{op.name}{len(host.functions)}", kernel.function()), None)
+    pointers = [host.pointer(v).address() for v in (a, b, out)]
+    pointers += [p.address() for p in host.workspace(op)]
+    host.invoke(host.known[key][0], [*pointers, host.dim(x.shape[0])])
+    return True

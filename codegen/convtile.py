@@ -1,0 +1,302 @@
+"""Convolutions and their image gradients as register-tiled products: filters times panels of what they meet.
+
+A panel holds, for some channels and all elements of the filter, the pixels that a few rows of the result read: the
+columns of "im2col", made when they are needed and small enough for the first-level cache. A tile of the result is R
+filters x V vectors of pixels: each step broadcasts R weights, which are packed in that order, onto V vectors of the
+panel. The gradient of the image is the same with the filters transposed, once for each phase of the strides.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from arignote.codegen.convspec import Axes, Shape, Sizes, Source, copy_run, minimum, powers
+from arignote.codegen.emit import (
+    ZERO,
+    Buffer,
+    Emitter,
+    add,
+    floordiv,
+    floormod,
+    i64,
+    mul,
+    pointer_var,
+    private_function,
+)
+from arignote.codegen.microkernels import (
+    ITEM,
+    PANEL_BYTES,
+    Vectors,
+    ceil_div,
+    even_height,
+    lanes_of,
+    load_vector,
+    splat,
+    store_vector,
+)
+from arignote.codegen.target import Target
+from arignote.codegen.toolchain import tirx
+
+BAND_BYTES = 256 * 1024  # of a copied band of an image: on the stack, within the second-level cache
+PARALLEL_FLOPS = 2_000_000.0
+
+
+class ConvTile:
+    """A function of (source, filters, result, packed filters, batch): `conv`, or `conv_data` if `back`."""
+
+    def __init__(self, sizes: Sizes, target: Target, back: bool) -> None:
+        self.s, self.back, self.e = sizes, back, Emitter()
+        self.item = ITEM[sizes.dtype]
+        self.lanes = target.lanes(self.item)
+        self.most = 4 if target.vector_bytes >= 64 else 2
+        self.registers = 32 if target.vector_bytes >= 64 else 16
+        # Rows of the product, and channels of its source.
+        self.m, self.c = (sizes.c, sizes.k) if back else (sizes.k, sizes.c)
+        self.axes = sizes.phases() if back else [sizes.forward()]
+        self.n = tirx.Var("n", "int64")
+        self.pointers = {v: pointer_var(v, sizes.dtype) for v in ("x", "w", "y", "p")}
+        self.x, self.w, self.y, self.p = (Buffer(v + "_b", sizes.dtype, i64(1)) for v in self.pointers)
+        work = 2.0 * sizes.k * sizes.c * sizes.groups * (sizes.n or 8)
+        for v in (*sizes.window, *sizes.out):
+            work *= v
+        self.threads = target.threads if work >= PARALLEL_FLOPS else 1
+
+    def function(self) -> Any:
+        s = self.s
+        plane = 1
+        for v in s.image if self.back else s.out:
+            plane *= v
+        self.plane = plane
+        if self.back and not s.is_covered():
+            size = self.n * i64(s.groups * self.m * plane * self.item)
+            zero = tirx.const(0, "int32")
+            self.e.add(tirx.Evaluate(tirx.call_extern("handle", "memset", self.y.var.data, zero, size)))
+        self.start = 0  # of the filters of a phase among the packed ones
+        for axes in self.axes:
+            self.phase(axes)
+        buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.y, self.p), strict=True))
+        return private_function([*self.pointers.values(), self.n], buffers, self.e.stmts)
+
+    # -- one phase --------------------------------------------------------------------------------------------------
+
+    def phase(self, axes: Axes) -> None:
+        e, s = self.e, self.s
+        depth, row, col = axes
+        self.depth, self.row, self.col = axes
+        self.taps = list(itertools.product(*(range(len(a.taps)) for a in axes)))
+        self.k = self.c * len(self.taps)
+        shape = panel_shape(row.count, col.count, self.lanes, self.most)
+        self.vectors = ceil_div(shape.pixels, self.lanes)
+        self.height = even_height(self.m, max((self.registers - 1 - self.vectors) // self.vectors, 1))
+        per = len(self.taps) * self.vectors * self.lanes * self.item
+        blocks = ceil_div(self.c, max(PANEL_BYTES // per, 1))
+        self.block = ceil_div(self.c, blocks)
+        self.pack_filters()
+        groups = ceil_div(row.count, shape.rows)
+        row_bytes = self.c * len(depth.taps) * col.count * row.step * col.step * self.item
+        band = min(max(BAND_BYTES // max(row_bytes * shape.rows, 1), 1), groups)
+        images = (s.n or 1) * s.groups * depth.count
+        if images < self.threads:
+            band = min(band, ceil_div(groups, self.threads))
+        bands = ceil_div(groups, band)
+        self.source = Source(e, axes, self.x, self.lanes, band * shape.rows, self.c)
+        panel: list[Vectors] = []
+
+        def prologue() -> None:
+            self.source.allocate()
+            size = self.block * len(self.taps) * self.vectors
+            panel[:] = [Vectors(e, s.dtype, size, self.lanes)]
+            e.loop(i64(size), lambda i: panel[0].store(panel[0].zero, i))
+
+        def task(t: Any) -> None:
+            b = e.bind(floormod(t, i64(bands)), "b")
+            t = e.bind(floordiv(t, i64(bands)), "t")
+            place = e.bind(floormod(t, i64(depth.count)), "place")
+            ng = e.bind(floordiv(t, i64(depth.count)), "ng")
+            g = e.bind(floormod(ng, i64(s.groups)), "g")
+            first = e.bind(mul(b, i64(band * shape.rows)), "first")
+            rows = e.bind(minimum(i64(band * shape.rows), i64(row.count) - first), "rows")
+            self.source.fill(mul(ng, i64(self.c * self.source.volume)), i64(self.c), place, first, rows)
+            whole = e.bind(floordiv(rows, i64(shape.rows)), "whole")
+            out = mul(ng, i64(self.m * self.plane))
+            area = row.total * col.total
+            out = add(out, mul(add(mul(place, i64(depth.by)), i64(depth.first)), i64(area)))
+            out = e.bind(out, "out")
+
+            def group(i: Any, kind: int) -> None:
+                at = mul(i, i64(shape.rows))
+
+                def columns(j: Any, cols: int) -> None:
+                    self.panel(panel[0], Shape(kind, cols), g, out, (place, first, at, j))
+
+                e.loop(i64(col.count // shape.cols), lambda q: columns(mul(q, i64(shape.cols)), shape.cols))
+                if col.count % shape.cols:
+                    columns(i64(col.count - col.count % shape.cols), col.count % shape.cols)
+
+            e.loop(whole, lambda i: group(i, shape.rows))
+            rest = row.count % shape.rows
+            if rest:
+                e.when(tirx.LT(whole * i64(shape.rows), rows), lambda: group(whole, rest))
+
+        e.tasks(self.n * i64(s.groups * depth.count * bands), self.threads, task, prologue)
+        self.start += s.groups * self.m * self.k
+
+    def pack_filters(self) -> None:
+        """The filters in the order in which tiles read them: for every tile of rows, for every step, its rows."""
+        e, s = self.e, self.s
+        size = 1
+        for v in s.window:
+            size *= v
+
+        def tile(g: Any, row: Any, height: int) -> None:
+            base = add(mul(add(mul(g, i64(self.m)), row), i64(self.k)), i64(self.start))
+
+            def channel(c: Any) -> None:
+                for t, tap in enumerate(self.taps):
+                    at = s.filter_index(self.elements(tap))
+                    for r in range(height):
+                        m = add(row, i64(r))
+                        k, ch = (c, m) if self.back else (m, c)
+                        index = add(mul(add(mul(add(mul(g, i64(s.k)), k), i64(s.c)), ch), i64(size)), i64(at))
+                        step = add(mul(c, i64(len(self.taps))), i64(t))
+                        e.add(self.p.store(add(base, add(mul(step, i64(height)), i64(r))), self.w.load(index)))
+
+            e.loop(i64(self.c), channel)
+
+        def group(g: Any) -> None:
+            whole, rest = divmod(self.m, self.height)
+            e.loop(i64(whole), lambda t: tile(g, mul(t, i64(self.height)), self.height))
+            if rest:
+                tile(g, i64(self.m - rest), rest)
+
+        e.loop(i64(s.groups), group)
+
+    def elements(self, tap: tuple[int, ...]) -> tuple[int, int, int]:
+        """The element of the filter that a tap is."""
+        d, h, w = tap
+        return self.depth.taps[d][0], self.row.taps[h][0], self.col.taps[w][0]
+
+    # -- a panel ----------------------------------------------------------------------------------------------------
+
+    def panel(self, panel: Vectors, shape: Shape, g: Any, out: Any, at: tuple[Any, Any, Any, Any]) -> None:
+        """Some pixels of all filters; `at`: place in depth, first row of the band, row in the band, column."""
+        e = self.e
+        used = ceil_div(shape.pixels, self.lanes)
+        elements = panel.scalars()
+
+        def block(q: Any) -> None:
+            c0 = mul(q, i64(self.block))
+            count = minimum(i64(self.block), i64(self.c) - c0) if self.c % self.block else i64(self.block)
+            count = e.bind(count, "count")
+            self.pack(elements, shape, c0, count, at)
+            steps = e.bind(mul(count, i64(len(self.taps))), "steps")
+            whole, rest = divmod(self.m, self.height)
+
+            def tile(row: Any, height: int) -> None:
+                self.tile(panel, shape, used, (g, out, at), row, height, (mul(c0, i64(len(self.taps))), steps))
+
+            e.loop(i64(whole), lambda t: tile(mul(t, i64(self.height)), self.height))
+            if rest:
+                tile(i64(self.m - rest), rest)
+
+        e.loop(i64(ceil_div(self.c, self.block)), block)
+
+    def pack(self, elements: Buffer, shape: Shape, c0: Any, count: Any, at: tuple[Any, Any, Any, Any]) -> None:
+        """What the pixels of a panel read of `count` channels."""
+        e, source = self.e, self.source
+        place, first, row, col = at
+        width = self.vectors * self.lanes
+
+        def channel(c: Any) -> None:
+            starts = {
+                d: e.bind(source.channel(add(c0, c), d, place, first), "start") for d in range(len(self.depth.taps))
+            }
+
+            def line(i: Any) -> None:
+                for t, (d, h, w) in enumerate(self.taps):
+                    here = add(mul(add(row, i), i64(source.pitch)), add(col, i64(source.offset(h, w))))
+                    step = add(mul(c, i64(len(self.taps))), i64(t))
+                    target = add(mul(step, i64(width)), mul(i, i64(shape.cols)))
+                    copy_run(e, elements, target, source.buffer, add(starts[d], here), shape.cols, self.lanes)
+
+            if shape.rows * len(self.taps) <= 40:
+                for i in range(shape.rows):
+                    line(i64(i))
+            else:
+                e.loop(i64(shape.rows), line)
+
+        e.loop(count, channel)
+
+    def tile(
+        self, panel: Vectors, shape: Shape, used: int, where: tuple[Any, Any, Any], row: Any, height: int,
+        steps: tuple[Any, Any],
+    ) -> None:  # fmt: skip
+        """height x used accumulators over `steps` (the first of the filter, their number)."""
+        e, lanes = self.e, self.lanes
+        g, out, at = where
+        base = add(mul(add(mul(g, i64(self.m)), row), i64(self.k)), i64(self.start))
+        base = e.bind(add(base, mul(steps[0], i64(height))), "base")
+        accs = [[self.accumulator() for _ in range(used)] for _ in range(height)]
+
+        def step(kk: Any) -> None:
+            ys = [e.bind(panel.load(add(mul(kk, i64(self.vectors)), i64(u))), "y") for u in range(used)]
+            for r, line in enumerate(accs):
+                x = e.bind(self.p.load(add(base, add(mul(kk, i64(height)), i64(r)))), "x")
+                for acc, y in zip(line, ys, strict=True):
+                    acc.store(acc.load() + splat(x, lanes) * y)
+
+        e.loop(steps[1], step)
+
+        def write(begin: bool) -> None:
+            for r, line in enumerate(accs):
+                plane = add(out, mul(add(row, i64(r)), i64(self.plane)))
+                for u, acc in enumerate(line):
+                    self.write(acc, shape, u, plane, at, begin)
+
+        if self.block >= self.c:
+            write(True)
+        else:
+            e.when(tirx.EQ(steps[0], ZERO), lambda: write(True), lambda: write(False))
+
+    def accumulator(self) -> Vectors:
+        acc = Vectors(self.e, self.s.dtype, 1, self.lanes)
+        acc.store(acc.zero)
+        return acc
+
+    def write(self, acc: Vectors, shape: Shape, u: int, plane: Any, at: tuple[Any, Any, Any, Any], begin: bool) -> None:
+        """Vector `u` of a panel to the result, or added to it unless `begin`."""
+        e, row, col = self.e, self.row, self.col
+        _, first, i0, j0 = at
+        start, end = u * self.lanes, min((u + 1) * self.lanes, shape.pixels)
+        together = row.by == col.by == 1 and shape.cols == col.total
+        while start < end:
+            i, j = divmod(start, shape.cols)
+            width = powers(end - start if together else min(end - start, shape.cols - j))[0]
+            line = add(mul(add(add(first, i0), i64(i)), i64(row.by)), i64(row.first))
+            column = add(mul(add(j0, i64(j)), i64(col.by)), i64(col.first))
+            place = add(plane, add(mul(line, i64(col.total)), column))
+            x = acc.load()
+            x = x if width == self.lanes else lanes_of(x, start - u * self.lanes, width)
+            if not begin:
+                x = x + load_vector(self.y, place, width, col.by)
+            e.add(store_vector(self.y, place, width, x, col.by))
+            start += width
+
+
+def panel_shape(rows: int, cols: int, lanes: int, most: int) -> Shape:
+    """The panel that wastes least: whole rows while these are short, else a part of one row."""
+    if cols > most * lanes:
+        parts = ceil_div(cols, most * lanes)
+        return Shape(1, ceil_div(ceil_div(cols, parts), lanes) * lanes)
+
+    def cost(count: int) -> float:
+        vectors = ceil_div(count * cols, lanes)
+        rest = rows % count
+        total = (rows // count) * (vectors + 0.5)
+        return total + (ceil_div(rest * cols, lanes) + 1.5 if rest else 0.0)
+
+    options = [count for count in range(1, rows + 1) if count * cols <= most * lanes]
+    return Shape(min(options, key=cost), cols)
+
+
