@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def dot_rows(p: Product, lanes: int) -> int:
-    """The most rows of A for which A.B^T is better done without transposing B: each has its final sums, which weigh
-    less the longer k is, and transposition costs as much for all. Measured at n = 500 to 10000 and k = 64 to 784."""
-    return min(24 + p.k // 16, 64) if p.n > 2 * lanes else 64
+    """The most rows of A for which A.B^T is better done without transposing B: each row has its final sums, which weigh
+    less the longer k is, and transposition costs as much for all. Measured at n = 500 to 10000 and k = 64 to 784; where
+    n has no two whole vectors, nothing is transposed in registers."""
+    return 4 + p.k // 40 if p.n >= 2 * lanes else 64
 
 
 def choose(p: Product, target: Target) -> str:

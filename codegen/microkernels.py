@@ -67,6 +67,21 @@ def lanes_of(x: Any, start: int, width: int) -> Any:
     return tirx.Shuffle([x], [tirx.const(i, "int32") for i in range(start, start + width)])
 
 
+def transposed(e: Emitter, rows: list[Any]) -> list[Any]:
+    """The columns of a square of vectors, whose length is a power of two.
+
+    Interleaving each row of the upper half with its like of the lower half rotates the bits of all places by one;
+    after as many rounds as half of the bits, rows have become columns.
+    """
+    n = len(rows)
+    halves = [[j // 2 + start + (n if j % 2 else 0) for j in range(n)] for start in (0, n // 2)]
+    masks = [[tirx.const(i, "int32") for i in half] for half in halves]
+    for _ in range(n.bit_length() - 1):
+        pairs = zip(rows[: n // 2], rows[n // 2 :], strict=True)
+        rows = [e.bind(tirx.Shuffle([a, b], mask), "x") for a, b in pairs for mask in masks]
+    return rows
+
+
 def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
@@ -295,8 +310,27 @@ class Tile(ProductKernel):
 
         if self.right_by_k or width % lanes:
             e.loop(kc, row)
-        if not self.right_by_k:
-            e.loop(i64(width), lambda j: e.loop(kc, lambda kk: element(j, kk)))
+        if self.right_by_k:
+            return
+        whole = width - width % lanes if lanes > 1 else 0
+        turned = mul(self.transpose(panel, first, whole // lanes, k0, kc), i64(lanes)) if whole else ZERO
+        e.loop(i64(whole), lambda j: e.loop(kc - turned, lambda kk: element(j, kk), start=turned))
+        e.loop(i64(width - whole), lambda j: e.loop(kc, lambda kk: element(add(i64(whole), j), kk)))
+
+    def transpose(self, panel: Vectors, first: Any, vectors: int, k0: Any, kc: Any) -> Any:
+        """Copy squares of `lanes` columns by `lanes` steps, transposed in registers; the number of such blocks of
+        steps, beyond which fewer are left."""
+        e, lanes = self.e, self.lanes
+        blocks = e.bind(tirx.truncdiv(kc, i64(lanes)), "squares")
+
+        def square(u: Any, b: Any) -> None:
+            column, step = add(first, mul(u, i64(lanes))), mul(b, i64(lanes))
+            at = [add(mul(add(column, i64(j)), i64(self.p.k)), add(k0, step)) for j in range(lanes)]
+            for t, x in enumerate(transposed(e, [e.bind(load_vector(self.right, i, lanes), "x") for i in at])):
+                panel.store(x, add(mul(add(step, i64(t)), i64(self.vectors)), u))
+
+        e.loop(i64(vectors), lambda u: e.loop(blocks, lambda b: square(u, b)))
+        return blocks
 
 
 def _part(t: Any, count: int, parts: int) -> Any:

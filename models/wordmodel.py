@@ -91,14 +91,18 @@ class WordModel(ModelBase):
         return total / T.cast(words.size, total.dtype)
 
     def vectors(self, n_words: int, seed: int, dtype: str) -> dict[str, Any]:
-        """Newly initialised parameters by name: `W`, uniform in +-0.5, and `U`, zeros, both [words, embedding]; tied
-        ones are `W` alone, within +-0.5 / embedding^0.5, so that scores begin small."""
+        """Newly initialised parameters by name: `W`, uniform within +-0.5 / embedding^0.5, and `U`, zeros, both
+        [words, embedding]; tied ones are `W` alone.
+
+        Larger ones would hide what is learned: a step changes few rows, and those by little.
+        """
         # RandomState and not a Generator: its streams are guaranteed never to change.
-        random = np.random.RandomState(seed).uniform(-0.5, 0.5, (n_words, self.embedding))
-        if self.tied:
-            return {"W": ar.shared((random / np.sqrt(self.embedding)).astype(dtype), "W")}
-        zeros = np.zeros((n_words, self.embedding), dtype)
-        return {"W": ar.shared(random.astype(dtype), "W"), "U": ar.shared(zeros, "U")}
+        high = 0.5 / np.sqrt(self.embedding)
+        random = np.random.RandomState(seed).uniform(-high, high, (n_words, self.embedding))
+        variables = {"W": ar.shared(random.astype(dtype), "W")}
+        if not self.tied:
+            variables["U"] = ar.shared(np.zeros((n_words, self.embedding), dtype), "U")
+        return variables
 
     def task(self, data: str | None, *, seed: int, mode: Any = None) -> Task:
         return WordTask(self, load_corpus(data), seed=seed, mode=mode)

@@ -18,7 +18,7 @@ class Skipgram(WordModel):
     chapter: ClassVar[int] = 3
     quality: ClassVar[str] = "loss as PyTorch's from the same vectors, within 1 %"
 
-    rate: float = 5.0
+    rate: float = 10.0
     negatives: int | None = 5
     subsample: float | None = 1e-3
 

@@ -197,7 +197,8 @@ def test_the_rule() -> None:
     assert rule(784, 1, 500, False, False) == "dot"
     assert rule(1, 500, 784, False, False) == "tile"
     assert rule(600, 784, 500, False, True) == "tile"
-    assert rule(20, 784, 500, False, True, narrow) == "dot"
+    assert rule(16, 784, 500, False, True, narrow) == rule(64, 10, 500, False, True) == "dot"
+    assert rule(17, 784, 500, False, True, narrow) == rule(64, 10000, 128, False, True) == "tile"
     assert rule(3, 3, 0, False, False) == rule(3, 3, 3, False, False, dtype="i32") == "blas"
 
 
