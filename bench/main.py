@@ -12,7 +12,7 @@ import click
 from bench import compile_time, follow, import_time, overhead, peers, report, roofline, table, timing
 from bench.environment import LOAD, RESULTS, drop_overrides, overrides, thread_counts
 from bench.schema import SchemaError
-from bench.workloads import OVERHEAD, REGISTRY, TRAIN, Workload, find
+from bench.workloads import OPS, OVERHEAD, REGISTRY, TRAIN, Workload, find
 
 SEED = 20240
 BUSY = 0.5
@@ -152,6 +152,34 @@ def run(
         extra={"limits": measured},
     )
     click.echo("\n" + table.steps(document) + "\n")
+    _save(document, out)
+    if any(result["refused"] for result in results):
+        sys.exit(1)
+
+
+@main.command("ops")
+@click.argument("ops", nargs=-1)
+@click.option("--threads", default="1", show_default=True, help="1, all, both or a number.")
+@click.option("--rounds", default=7, show_default=True, help="Interleaved rounds.")
+@click.option("--peers", "names", default="arignote,torch-eager,jax", show_default=True, help="Names of peers.")
+@_seed_option
+@click.option("--slice", "slice_s", default=0.02, show_default=True, help="Seconds of one peer's turn.")
+@_out_option
+def ops_command(
+    ops: tuple[str, ...], threads: str, rounds: int, names: str, seed: int, slice_s: float, out: str | None
+) -> None:
+    """Time single memory-bound ops (all of OPS, such as `softmax`) on 1e3 and 1e6 floats."""
+    chosen = [w for w in OPS.values() if not ops or w.title in ops]
+    counts = _threads(threads)
+    measured = roofline.measure(counts, 0.2)
+    results, versions = timing.run(
+        chosen, _peers(names), threads=counts, rounds=rounds, seed=seed, log=_log, slice_s=slice_s
+    )
+    words = {"threads": threads, "rounds": rounds, "peers": names, "seed": seed, "slice": slice_s}
+    command = [*_command("ops", words), *ops]
+    extra = {"limits": measured}
+    document = report.envelope("ops", results, command=command, seed=seed, versions=versions, extra=extra)
+    click.echo("\n" + table.ops(document) + "\n")
     _save(document, out)
     if any(result["refused"] for result in results):
         sys.exit(1)

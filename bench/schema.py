@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 VERSION = 1
-KINDS = ("run", "overhead", "compile-time", "import-time", "roofline", "follow")
+KINDS = ("run", "overhead", "compile-time", "import-time", "roofline", "follow", "ops")
 
 Check = Callable[[Any], bool]
 
@@ -175,5 +175,5 @@ def validate(report: Any) -> None:
     timed = _firsts if kind == "compile-time" else _steps
     for at, result in enumerate(results):
         _workload(result, f"results[{at}]", timed)
-    if kind == "run":
+    if kind in ("run", "ops"):
         _limits(report.get("limits", []), "limits")

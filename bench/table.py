@@ -36,6 +36,21 @@ def rows(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def ops(document: Mapping[str, Any]) -> str:
+    """One row for each op and size: times, the ratio to the fastest peer, the share of the memory roof."""
+    limits = {int(limit["threads"]): limit for limit in document["limits"]}
+    names = [n for n in ("arignote", "torch-eager", "jax", "numpy") if n in document["versions"]]
+    body = []
+    for result in document["results"]:
+        times = {name: float(took["median_s"]) for name, took in result["peers"].items()}
+        found, roof = ratio(times), floor(result, limits[int(result["threads"])])
+        share = f"{100 * roof / times[peers.OURS]:.0f} %" if peers.OURS in times else ""
+        cells = [duration(times[n]) if n in times else "" for n in names]
+        body.append([result["title"], f"{result['sizes']['n']:.0e}".replace("e+0", "e"), *cells,
+                     "" if found is None else f"{found:.2f}", share])  # fmt: skip
+    return rows(["op", "n", *names, "ratio", "roof"], body)
+
+
 def fastest_peer(times: Mapping[str, float]) -> str | None:
     """The peer with the least time, Arignote not counted."""
     others = {name: t for name, t in times.items() if name != peers.OURS}

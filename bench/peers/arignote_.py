@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
+from bench.peers import ops
+from bench.peers.base import Runner
 from bench.peers.theano_like import TheanoLikePeer
-from bench.workloads.spec import Array
+from bench.workloads.spec import Array, Params, Workload
 
 
 class ArignotePeer(TheanoLikePeer):
@@ -24,6 +27,14 @@ class ArignotePeer(TheanoLikePeer):
     def version(self) -> str:
         """Arignote's version."""
         return str(self.lib.__version__)
+
+    def builders(self) -> dict[str, Callable[[Workload, Params], Runner]]:
+        """Implementation of each family."""
+        return {**super().builders(), "op": self._op}
+
+    def _op(self, workload: Workload, params: Params) -> Runner:
+        f = ops.arignote_ops(self.tensor)[ops.op_name(workload)]
+        return ops.runner(self.function([], f(*(self.shared(params[k], k) for k in ("x", "y", "v", "i")))))
 
     def shared(self, value: Array, name: str) -> Any:
         """A shared variable."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.peers import ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Params, Workload
 
@@ -36,7 +37,13 @@ class JaxPeer(Peer):
             "cbow": self._cbow,
             "chain": self._chain,
             "calls": self._calls,
+            "op": self._op,
         }
+
+    def _op(self, workload: Workload, params: Params) -> Runner:
+        f = self.jax.jit(ops.jax_ops(self.jax, self.jnp)[ops.op_name(workload)])
+        given = [self.jax.device_put(params[k]) for k in ("x", "y", "v", "i")]
+        return ops.runner(lambda: f(*given), lambda out: out.block_until_ready())
 
     def _loss(self, workload: Workload) -> Callable[[list[Any], Any, Any], Any]:
         jax, jnp = self.jax, self.jnp

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bench.peers import ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Array, Params, Workload
 
@@ -55,7 +56,12 @@ class NumpyPeer(Peer):
             "cbow": self._cbow,
             "chain": self._chain,
             "calls": self._calls,
+            "op": self._op,
         }
+
+    def _op(self, workload: Workload, params: Params) -> Runner:
+        f, given = ops.numpy_ops()[ops.op_name(workload)], [params[k] for k in ("x", "y", "v", "i")]
+        return ops.runner(lambda: f(*given))
 
     def _logreg(self, workload: Workload, params: Params) -> Runner:
         x, y, weight, bias = (params[k] for k in ("x", "y", "W", "b"))

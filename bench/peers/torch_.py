@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from bench.peers import ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Params, Workload
 
@@ -35,7 +36,13 @@ class TorchPeer(Peer):
             "cbow": self._cbow,
             "chain": self._chain,
             "calls": self._calls,
+            "op": self._op,
         }
+
+    def _op(self, workload: Workload, params: Params) -> Runner:
+        f = self._finish(ops.torch_ops(self.torch)[ops.op_name(workload)])
+        given = [self.torch.from_numpy(params[k]) for k in ("x", "y", "v", "i")]
+        return ops.runner(lambda: f(*given))
 
     def _finish(self, function: Any) -> Any:
         """Compile a whole step where this variant does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.workloads.calls import calls
 from bench.workloads.chain import chain
 from bench.workloads.mnist import logreg, mlp
+from bench.workloads.ops import OPS
 from bench.workloads.spec import Array, Params, Workload
 from bench.workloads.words import cbow
 
@@ -33,6 +34,7 @@ REGISTRY: dict[str, Workload] = {
         mlp(batch=20, hidden=16, examples=100, name="mlp-small"),
         cbow(words=50, embedding=8, batch=10, examples=100, name="cbow-small"),
         chain(64, "chain-small"),
+        *OPS.values(),
     )
 }
 
@@ -46,4 +48,4 @@ def find(name: str) -> Workload:
         raise ValueError(f"no workload is called {name!r}; there are {known}") from None
 
 
-__all__ = ["OVERHEAD", "REGISTRY", "SMALL", "TRAIN", "Array", "Params", "Workload", "find"]
+__all__ = ["OPS", "OVERHEAD", "REGISTRY", "SMALL", "TRAIN", "Array", "Params", "Workload", "find"]
