@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from arignote.ir.builder import Builder
-from arignote.ir.core import Op, Value
+from arignote.ir.core import Op, Value, toposort
 from arignote.ir.diag import IRError, require
 from arignote.ir.opdef import defop
 from arignote.ir.ops.rules import Array, Grads, Samples
@@ -107,6 +108,16 @@ class Rule(str):
     pull_back: Any = None
 
 
+def _adopt(ops: list[Op], grads: Iterable[Value | None], given: set[Value]) -> None:
+    """Add to the body of a loop those floating ops of a rule that depend on what the rule was given."""
+    own, inside = set(ops), set(given)
+    for op in toposort([g for g in grads if g is not None], given):
+        if not inside.isdisjoint(op.operands) or op in own:
+            inside.update(op.results)
+            if op not in own:
+                ops.append(op)
+
+
 @defop
 class with_gradient:
     """with_gradient(*ys: Ti[...], *xs: Uj[...]) {count, rule} -> *Ti[...]: the first `count` operands, whose gradients
@@ -131,6 +142,8 @@ class with_gradient:
             raise IRError(f"the rule {rule!r} is no part of the text of a program")
         cts = ct if isinstance(ct, tuple) else (ct,)
         grads = rule.pull_back(cts, operands[:count], operands[count:])
+        if b.ops is not None:
+            _adopt(b.ops, grads, {*operands, *(c for c in cts if c is not None)})
         return (*(None,) * count, *grads)
 
     @staticmethod

@@ -70,6 +70,25 @@ def test_overrides_of_several_outputs_and_second_order(mode: str) -> None:
         np.testing.assert_allclose(have, want)
 
 
+def test_overrides_inside_loops(mode: str) -> None:
+    """Twice the cotangent in place of the derivative of tanh, at each of three steps."""
+    x, start, w, scale = T.vectors("x", "start", "w", "scale")
+    op = OpFromGraph([x], [T.tanh(x)], grad_overrides=lambda xs, gs: [gs[0] * 2.0 * scale + 0 * xs[0]])
+    steps, _ = T.scan(lambda h, v: op(h * v), outputs_info=[start], non_sequences=[w], n_steps=3)
+    outs = [steps[-1], *grad(steps[-1].sum(), [start, w])]
+    s = np.array([1.0, 0.5, 2.0])
+    states = [A]
+    for _ in range(3):
+        states.append(np.tanh(states[-1] * B))
+    ct, of_w = np.ones(3), np.zeros(3)
+    for h in reversed(states[:3]):
+        of_w += 2 * s * ct * h
+        ct = 2 * s * ct * B
+    got = function([start, w, scale], outs, mode=mode)(A, B, s)
+    for have, want in zip(got, [states[3], ct, of_w], strict=True):
+        np.testing.assert_allclose(have, want)
+
+
 def test_gradients_that_are_none(mode: str) -> None:
     x, y, a, b = T.vectors("x", "y", "a", "b")
 
