@@ -55,6 +55,9 @@ class HostEmitter(Emitter):
     def __init__(self, func: Func, target: Target) -> None:
         super().__init__()
         self.func, self.target = func, target
+        for v in (*func.params, *(s.value for s in func.states), *func.results):
+            if v.dtype in ("c64", "c128"):
+                raise UnsupportedError(f"{v.name or 'a value'} is {v.type}: code for complex numbers is not generated")
         self.abi: Abi = abi_of(func)
         self.host = host_scalars(func)
         self.early = host_scalars(func, early=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from arignote.frontends.tensor.convert import (
     as_tensor_variable,
     floating,
+    label,
     to_bool,
     unify,
     value_of,
@@ -22,7 +23,7 @@ from arignote.frontends.tensor.convert import (
 from arignote.frontends.tensor.graph import cast_value, const, emit, ir_dtype, wrap
 from arignote.frontends.tensor.settings import config
 from arignote.ir.core import Value
-from arignote.ir.types import is_float
+from arignote.ir.types import is_complex, is_float
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -158,23 +159,33 @@ def rad2deg(x: Any, /) -> TensorVariable:
     return wrap(emit("mul", value, const(180 / math.pi, value.dtype)))
 
 
+def _not_complex(name: str, x: Any) -> TensorVariable:
+    variable = as_tensor_variable(x)
+    if is_complex(variable.value_.dtype):
+        kind = f"{label(variable)}, which is {variable.type}"
+        raise TypeError(f"{name} of {kind}: complex numbers are not supported; keep real and imaginary parts apart")
+    return variable
+
+
 def real(x: Any, /) -> TensorVariable:
     """The real part: `x` itself, as numbers are real."""
-    return as_tensor_variable(x)
+    return _not_complex("real", x)
 
 
 def imag(x: Any, /) -> TensorVariable:
     """The imaginary part: zeros, as numbers are real."""
-    value = value_of(x)
+    value = _not_complex("imag", x).value_
     return wrap(zeros_of(value.dtype, value))
 
 
-conj = real
+def conj(x: Any, /) -> TensorVariable:
+    """The complex conjugate: `x` itself, as numbers are real."""
+    return _not_complex("conj", x)
 
 
 def angle(x: Any, /) -> TensorVariable:
     """The angle of a number: 0, or pi where it is negative."""
-    value = floating(value_of(x))
+    value = floating(_not_complex("angle", x).value_)
     return wrap(emit("arctan2", zeros_of(value.dtype, value), value))
 
 
