@@ -71,6 +71,7 @@ class Backward:
                 seeds.append((y, back.seq(self.window.part(g), _d(y))))
         wrt = [p for _, p in outer if p in active]
         found = dict(zip(wrt, inner.backward(loop.ops, seeds, wrt), strict=True))
+        inner.loc = b.loc  # what adds up is of the loop as a whole
 
         def gradient(p: Value) -> Value:
             ct: Value = found[p] if found[p] is not None else inner.full(0, p.type)

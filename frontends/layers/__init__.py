@@ -34,7 +34,7 @@ from arignote.frontends.layers.callbacks import (
     ReduceLearningRate,
     ResetStates,
 )
-from arignote.frontends.layers.convolution import Conv2D, Pool2D, Transformer, TransposedConv2D, Unpool2D
+from arignote.frontends.layers.convolution import Conv2D, Pool2D, Transformer, TransposedConv2D, Unpool2D, Upscale2D
 from arignote.frontends.layers.graph import (
     count_params,
     get_all_layers,
@@ -134,6 +134,7 @@ __all__ = [
     "TransposedConv2D",
     "Uniform",
     "Unpool2D",
+    "Upscale2D",
     "activation",
     "buckets",
     "count_params",

@@ -8,7 +8,7 @@ parameters.
 A new kind of layer is a class whose annotated fields are its settings:
 
     @layer
-    class Scale(Layer):
+    class Stretch(Layer):
         initial: Param = Constant(1.0)
 
         def build(self, shape: Shape) -> None:
@@ -17,7 +17,7 @@ A new kind of layer is a class whose annotated fields are its settings:
         def output_for(self, x: Any, run: Run) -> Any:
             return x * self.scale
 
-`Scale(below, initial=L.Constant(2))` then works, as for the kinds there are.
+`Stretch(below, initial=L.Constant(2))` then works, as for the kinds there are.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class Layer(ABC, metaclass=LayerType):
         self, name: str, initial: Init, shape: Sequence[int], trainable: bool = True, regularizable: bool = True,
         blocks: int = 1,
     ) -> SharedVariable:  # fmt: skip
-        """A parameter of this layer, of dtype `config.floatX`.
+        """A parameter of this layer, of dtype `config.floatX`; layers compute in it from then on.
 
         Args:
             initial: an initialiser, a function of the shape, an array or a number; or a shared variable, which is then

@@ -219,6 +219,26 @@ class Unpool2D(Layer):
 
 
 @layer
+class Upscale2D(Layer):
+    """Each row and column several times: `factor` is a number, or (rows, columns)."""
+
+    factor: Two = 2
+
+    def build(self, shape: Shape) -> None:
+        images(self, shape)
+        self.factor = two(self, "factor", self.factor)
+
+    def shape_for(self, shape: Shape) -> Shape:
+        factors = two(self, "factor", self.factor)
+        return (*shape[:2], *(None if n is None else n * f for n, f in zip(shape[2:], factors, strict=True)))
+
+    def output_for(self, x: Any, run: Run) -> Any:
+        for axis, factor in enumerate(two(self, "factor", self.factor), 2):
+            x = T.repeat(x, factor, axis=axis) if factor > 1 else x
+        return x
+
+
+@layer
 class Transformer(Layer):
     """A spatial transformer: [images, transformations (batch, 6)] -> the images seen through them.
 

@@ -13,6 +13,7 @@ from arignote.frontends.layers.basic import Input
 from arignote.frontends.layers.init import Array
 from arignote.frontends.tensor.convert import as_tensor_variable
 from arignote.frontends.tensor.graph import Variable
+from arignote.frontends.tensor.settings import config
 from arignote.frontends.tensor.sharedvar import SharedVariable
 
 Layers = Layer | Sequence[Layer]
@@ -180,7 +181,7 @@ def set_all_param_values(layer: Layers, values: Sequence[Any], **tags: bool) -> 
 def penalty(layer: Layers, l1: float = 0.0, l2: float = 0.0) -> Any:
     """l1 times the sum of absolute values plus l2 times the sum of squares, of all parameters tagged `regularizable`:
     weights, and not biases."""
-    total: Any = T.constant(np.asarray(0, T.config.floatX))
+    total: Any = T.constant(np.asarray(0, config.floatX))
     for parameter in get_all_params(layer, trainable=True, regularizable=True):
         for factor, term in ((l1, T.abs_(parameter)), (l2, T.sqr(parameter))):
             if factor:

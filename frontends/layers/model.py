@@ -20,7 +20,7 @@ from arignote.frontends.layers.init import Array
 from arignote.frontends.layers.losses import Measure, named
 from arignote.frontends.layers.steps import Steps, arrays_for, means_of, minibatches, predictor
 from arignote.frontends.layers.training import Data, fit
-from arignote.frontends.tensor.settings import config
+from arignote.frontends.tensor.settings import change_flags, config
 from arignote.frontends.tensor.sharedvar import SharedVariable
 
 #: Update rules by name, and the learning rate of each where none is given.
@@ -58,6 +58,7 @@ class Model:
         self.inputs = [inputs] if isinstance(inputs, Layer) else list(inputs)
         self.outputs = [outputs] if isinstance(outputs, Layer) else list(outputs)
         self.layers = get_all_layers(self.outputs)
+        self.floatX = config.floatX
         for one in self.inputs:
             if not isinstance(one, Input):
                 raise TypeError(f"inputs of a model are Input layers, not {one!r}")
@@ -112,7 +113,7 @@ class Model:
             raise ValueError(f"the model has {len(self.outputs)} outputs, but {len(losses)} losses are given")
         if loss_weights is not None and len(loss_weights) != len(losses):
             raise ValueError(f"{len(loss_weights)} loss_weights for {len(losses)} losses")
-        rate = fixed(np.asarray(usual if learning_rate is None else learning_rate, config.floatX), "learning_rate")
+        rate = fixed(np.asarray(usual if learning_rate is None else learning_rate, self.floatX), "learning_rate")
         self.compiled = {
             "optimizer": optimizer, "loss": losses, "metrics": list(metrics), "clip_norm": clip_norm,
             "loss_weights": None if loss_weights is None else list(loss_weights), "l1": l1, "l2": l2, **options,
@@ -201,12 +202,18 @@ class Model:
         steps = self._steps()
         return means_of(steps.test(*one) for one in Data(steps, x, y, sample_weight, batch).batches())
 
+    @property
+    def predict_function(self) -> Any:
+        """The compiled function from inputs to outputs, as in use."""
+        if self._predict is None:
+            with change_flags(floatX=self.floatX):
+                self._predict = predictor(self.inputs, self.outputs, None if self.steps is None else self.steps.mode)
+        return self._predict
+
     def predict(self, x: Any, batch: int = 32) -> Any:
         """The outputs for arrays (a list of them for several outputs), as in use."""
-        if self._predict is None:
-            self._predict = predictor(self.inputs, self.outputs, None if self.steps is None else self.steps.mode)
         xs = arrays_for(self.inputs, x)
-        parts = [self._predict(*one) for (one,) in minibatches(xs, batch=batch)]
+        parts = [self.predict_function(*one) for (one,) in minibatches(xs, batch=batch)]
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         return columns[0] if self.single else columns
 

@@ -137,9 +137,9 @@ class Recurrent(Layer):
         if self.kept:
             return list(self.kept)
         if self.firsts:
-            zeros = T.zeros((batch, self.units), config.floatX)
+            zeros = T.zeros((batch, self.units), self.W.dtype)
             return [zeros + first.dimshuffle("x", 0) for first in self.firsts]
-        return [T.zeros((batch, self.units), config.floatX) for _ in self.states]
+        return [T.zeros((batch, self.units), self.W.dtype) for _ in self.states]
 
     def parts(self, x: Any, first: int, last: int) -> Any:
         """The columns of gates `first` .. `last` - 1."""

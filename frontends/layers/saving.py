@@ -16,7 +16,7 @@ from arignote.frontends.layers import init
 from arignote.frontends.layers.base import KINDS, Layer
 from arignote.frontends.layers.graph import unique_names
 from arignote.frontends.layers.init import Array
-from arignote.frontends.tensor.settings import change_flags, config
+from arignote.frontends.tensor.settings import change_flags
 from arignote.frontends.tensor.sharedvar import SharedVariable
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """See `Model.save`."""
     about: dict[str, Any] = {
-        "format": _FORMAT, "version": VERSION, "floatX": config.floatX, "layers": describe(model.layers),
+        "format": _FORMAT, "version": VERSION, "floatX": model.floatX, "layers": describe(model.layers),
     }  # fmt: skip
     names = unique_names(model.layers)
     about["inputs"] = [names[one] for one in model.inputs]

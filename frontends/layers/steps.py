@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from arignote.frontends.layers.init import Array
 from arignote.frontends.layers.losses import Measure, find_loss, find_metric
 from arignote.frontends.optim import clip_norm
 from arignote.frontends.tensor import function, grad
-from arignote.frontends.tensor.settings import config
+from arignote.frontends.tensor.settings import change_flags
 from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.tensortype import TensorType
 
@@ -37,6 +36,7 @@ class Steps:
         loss_weights: Sequence[float] | None, penalties: tuple[float, float], mode: Any,
     ) -> None:  # fmt: skip
         self.inputs, self.outputs, self.rate, self.mode = list(inputs), list(outputs), rate, mode
+        self.floatX = str(rate.dtype)
         self.losses = [find_loss(loss) for loss in losses]
         self.metrics = [[find_metric(metric, loss) for metric in metrics] for loss in self.losses]
         self.rule, self.clip, self.penalties = rule, clip, penalties
@@ -46,6 +46,8 @@ class Steps:
             single = len(self.outputs) == 1
             names = [name for name, _ in found] if single else ["loss", *(name for name, _ in found)]
             self.names += names if single else [f"{one.name}_{name}" for name in names]
+        self._train: Any = None
+        self._test: Any = None
         #: What training changes besides parameters, by name.
         self.own: dict[str, SharedVariable] = {"optimizer.learning_rate": rate}
 
@@ -59,26 +61,34 @@ class Steps:
         return self._call(self.test_function, xs, ys, weight)
 
     def _call(self, compiled: Any, xs: Arrays, ys: Arrays, weight: Any) -> Result:
-        by = np.ones(len(xs[0]), config.floatX) if weight is None else np.asarray(weight, config.floatX)
+        by = np.ones(len(xs[0]), self.floatX) if weight is None else np.asarray(weight, self.floatX)
         *means, total = (float(v) for v in compiled(*xs, *ys, by))
         return dict(zip(self.names, means, strict=True)), total
 
-    @cached_property
+    @property
     def train_function(self) -> Any:
         """The compiled training step: inputs, targets and weights to loss, metrics and the sum of the weights."""
-        return self._function(training=True)
+        if self._train is None:
+            self._train = self._function(training=True)
+        return self._train
 
-    @cached_property
+    @property
     def test_function(self) -> Any:
         """The same as in use, without updates of parameters."""
-        return self._function(training=False)
+        if self._test is None:
+            self._test = self._function(training=False)
+        return self._test
 
     # ------------------------------------------------------------ graphs
     def _function(self, training: bool) -> Any:
+        with change_flags(floatX=self.floatX):
+            return self._recorded(training)
+
+    def _recorded(self, training: bool) -> Any:
         run = Run(deterministic=not training, updates={})
         drawn = {one: len(one.streams.state_updates) for one in get_all_layers(self.outputs) if hasattr(one, "streams")}
         found = outputs_of(self.outputs, None, run)
-        weight = TensorType(config.floatX, (False,))("weight")
+        weight = TensorType(self.floatX, (False,))("weight")
         targets: list[Any] = []
         means: list[Any] = []
         cost: Any = penalty(self.outputs, *self.penalties)
@@ -128,7 +138,7 @@ class Steps:
             raise ValueError(f"targets for {len(ys)} outputs, of which the model has {len(self.outputs)}")
         arrays = []
         for one, loss, target in zip(self.outputs, self.losses, ys, strict=True):
-            array = np.asarray(target, "int32" if loss.classes else config.floatX)
+            array = np.asarray(target, "int32" if loss.classes else self.floatX)
             expected = len(one.output_shape) - loss.classes
             if not loss.classes and array.ndim == expected - 1 and one.output_shape[-1] == 1:
                 array = array[..., None]

@@ -126,6 +126,7 @@ def shared(
     allow_downcast: bool | None = None,
     broadcastable: Sequence[bool] | None = None,
     target: str | None = None,
+    shape: Sequence[int | None] | None = None,
 ) -> SharedVariable:
     """A shared variable that starts as `value`; its dtype is the value's (float64 for a float).
 
@@ -134,9 +135,11 @@ def shared(
         strict: `set_value` takes nothing but arrays of exactly this type.
         allow_downcast: whether `set_value` converts where precision is lost.
         broadcastable: dimensions that stay 1 and broadcast; by default none do.
+        shape: instead of that, sizes that never change, None for those that may: `set_value` refuses others.
 
     Raises:
-        TypeError: `value` is symbolic, or no array of numbers.
+        TypeError: `value` is symbolic, no array of numbers, or does not have `shape`.
+        ValueError: there are not as many entries as dimensions.
     """
     if isinstance(value, Variable):
         raise TypeError(
@@ -147,10 +150,13 @@ def shared(
     array = np.asarray(value) if number else constant_array(value)
     if array.dtype.name not in FROM_NUMPY:
         raise TypeError(f"no shared variable holds dtype {array.dtype}")
-    pattern = (False,) * array.ndim if broadcastable is None else tuple(broadcastable)
-    if len(pattern) != array.ndim:
-        raise ValueError(f"broadcastable={pattern} for a value with {array.ndim} dimensions")
-    type = TensorType(array.dtype, pattern)
+    if shape is None:
+        type = TensorType(array.dtype, (False,) * array.ndim if broadcastable is None else broadcastable)
+    else:
+        type = TensorType(array.dtype, broadcastable, shape=shape)
+    if type.ndim != array.ndim:
+        named = f"{broadcastable=}" if shape is None else f"{shape=}"
+        raise ValueError(f"{named} for a value with {array.ndim} dimensions")
     array = type.filter(array)
     storage = array if borrow and is_resident(array) else aligned_copy(array)
     container = Container(storage, name)

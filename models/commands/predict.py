@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.models import registry
+from arignote.models.book.bilstm_sentiment import BilstmSentiment
 from arignote.models.classifier import Classifier, make_classifier
 from arignote.models.commands.images import ARRAYS, PICTURES, read_images
 from arignote.models.commands.options import mode_option, user_errors
+from arignote.models.commands.sentences import predict_sentences
 from arignote.models.imagetask import load
 from arignote.models.model import Model, SettingError
 from arignote.models.training import CheckpointError
@@ -31,17 +33,24 @@ from arignote.models.training import checkpoint as checkpoints
     help="A picture, an .npy array of images, or a data set as for `arignote train`, "
     "whose test images are then classified (the one it was trained on).",
 )
+@click.option("--text", "texts", multiple=True, help="A text, for models of sentences; may be given several times.")
 @click.option(
-    "--count", type=click.IntRange(0), default=10, show_default=True, help="Images to list."
+    "--count", type=click.IntRange(0), default=10, show_default=True, help="Images or texts to list."
 )
 @mode_option
 @user_errors
 def predict(
-    name: str, weights: Path | None, data: str | None, count: int, mode: str | None
+    name: str, weights: Path | None, data: str | None, texts: tuple[str, ...], count: int, mode: str | None
 ) -> None:
-    """Classify images with the trained model NAME: labels and probabilities."""
-    _images_only(name)
+    """Classify images or sentences with the trained model NAME: labels and probabilities."""
+    kind = registry.find(name)
     path = weights or Path("runs") / name / "weights.npz"
+    if issubclass(kind, BilstmSentiment):
+        predict_sentences(kind, path, texts, data, count, mode)
+        return
+    _images_only(name)
+    if texts:
+        raise SettingError(f"{name} classifies images, and --text is for models of sentences")
     model, classifier, shape, trained_on = load_classifier(name, path, mode)
     labels: NDArray[Any] | None = None
     if data is not None and Path(data).suffix.lower() in (*ARRAYS, *PICTURES):

@@ -25,6 +25,7 @@ PATIENCE = 10  # validations without improvement
     metavar="PATH",
     default=None,
     help="Images: digits (embedded, the default), mnist (searched), or a folder that holds MNIST. "
+    "Sentences: remarks (embedded, the default), semeval, sst, sst-fine, or a folder. "
     "Words: reference (embedded, the default), ptb, wikitext2, or a text file. "
     "Texts: tale (embedded, the default), shakespeare, or a text file.",
 )

@@ -78,4 +78,5 @@ def _copy_func(func: Func, env: dict[str, DimLike], prefix: str) -> Func:
     ops = [copy_op(op) for op in func.ops]
     for new, old in zip(states, func.states, strict=True):
         new.update = None if old.update is None else mapping[old.update]
-    return Func(prefix, params, states, ops, [mapping[r] for r in func.results], dict(func.attrs))
+    attrs = {k: subs_attr(a, env) for k, a in func.attrs.items()}
+    return Func(prefix, params, states, ops, [mapping[r] for r in func.results], attrs)

@@ -160,6 +160,18 @@ def test_layers_that_rearrange() -> None:
     assert L.get_output_shape(nodes[:2]) == [(2, 12), (24,)]
 
 
+def test_masks_of_values_and_larger_images() -> None:
+    x, image = L.Input((2, 3, 2)), L.Input((None, 1, 2, 3))
+    total = L.GlobalPool(L.Masking(x, 9.0), "sum", axes=1)
+    large = L.Upscale2D(image, (1, 3))
+    X, Y = RNG.normal(size=(2, 3, 2)), RNG.normal(size=(4, 1, 2, 3))
+    X[0, 1], X[1, 0] = 9, (9, 1)  # a step counts unless all of it is 9
+    got = run(L.get_output([total, large]), (x, X), (image, Y))
+    np.testing.assert_allclose(got[0], [X[0, [0, 2]].sum(axis=0), X[1].sum(axis=0)], rtol=1e-12)
+    np.testing.assert_array_equal(got[1], Y.repeat(3, axis=3))
+    assert large.output_shape == (None, 1, 2, 9)
+
+
 def test_shapes_with_sizes_that_are_not_known() -> None:
     x = L.Input((None, 3, None))
     assert L.Flatten(x).output_shape == (None, None)

@@ -321,7 +321,7 @@ def test_functions_of_ones_own_are_not_saved(tmp_path: Path) -> None:
 
 def test_own_kinds_of_layers_losses_and_metrics(tmp_path: Path) -> None:
     @L.layer
-    class Scale(L.Layer):
+    class Stretch(L.Layer):
         initial: Any = L.Constant(1.5)
 
         def build(self, shape: Any) -> None:
@@ -331,7 +331,7 @@ def test_own_kinds_of_layers_losses_and_metrics(tmp_path: Path) -> None:
             return x * self.scale
 
     x = L.Input((None, 3))
-    model = L.Model(x, Scale(x, L.Constant(2)))
+    model = L.Model(x, Stretch(x, L.Constant(2)))
 
     def cubic(p: Any, t: Any) -> Any:
         return T.mean(T.abs_(p - t) ** 3, axis=-1)
@@ -339,7 +339,7 @@ def test_own_kinds_of_layers_losses_and_metrics(tmp_path: Path) -> None:
     model.compile("sgd", cubic, [cubic])
     X, Y = RNG.normal(size=(2, 4, 3))
     assert model.evaluate(X, Y)["cubic"] == pytest.approx((np.abs(2 * X - Y) ** 3).mean())
-    plain = L.Model(x, Scale(x))
+    plain = L.Model(x, Stretch(x))
     plain.save(tmp_path / "m.npz")
     np.testing.assert_array_equal(L.Model.load(tmp_path / "m.npz").predict(X), 1.5 * X)
 

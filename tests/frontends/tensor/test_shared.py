@@ -7,6 +7,7 @@ import pytest
 
 import arignote.frontends.tensor as T
 from arignote.frontends.tensor import shared
+from arignote.ir.diag import IRError
 
 
 def test_dtypes_are_those_of_the_values() -> None:
@@ -97,3 +98,21 @@ def test_graphs_keep_their_shared_variables(mode: str) -> None:
         return T.zeros_like(shared(np.ones((2, 3)))) + shared(np.ones((2, 3)))
 
     np.testing.assert_array_equal(T.function([], build())(), np.ones((2, 3)))
+
+
+def test_sizes_that_never_change() -> None:
+    w = shared(np.ones((3, 4)), "w", shape=(None, 4))
+    assert w.type.shape == (None, 4) and w.clone_shared().type.shape == (None, 4)
+    f = T.function([], w.sum(axis=0))
+    w.set_value(np.ones((5, 4)))
+    np.testing.assert_array_equal(f(), np.full(4, 5.0))
+    with pytest.raises(TypeError, match="shared variable w: Dimension 1 must be 4, not 2"):
+        w.set_value(np.ones((5, 2)))
+    with pytest.raises(IRError, match="4 against 784"):  # before anything is compiled
+        _ = w + T.TensorType("float64", shape=(None, 784))("x")
+    with pytest.raises(ValueError, match=r"shape=\(4,\) for a value with 2 dimensions"):
+        shared(np.ones((3, 4)), shape=(4,))
+    with pytest.raises(TypeError, match="Dimension 0 must be 2, not 3"):
+        shared(np.ones((3, 4)), shape=(2, 4))
+    with pytest.raises(TypeError, match="not both"):
+        shared(np.ones((3, 1)), shape=(3, 1), broadcastable=(False, True))
