@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from arignote.frontends.explore.picture import COLORS, draw
@@ -77,7 +78,7 @@ class PageData:
             "kinds": KINDS,
             "colors": COLORS,
             **self._ends(),
-            "locs": [[loc.file, loc.line, _excerpt(loc)] for loc in self.locs],
+            "locs": [[_near(loc.file), loc.line, _excerpt(loc)] for loc in self.locs],
             "texts": self.pool.texts,
         }
 
@@ -259,6 +260,12 @@ def _cost(op: Op | None, cost: Cost) -> str:
     if isinstance(cost.flops, int) and isinstance(cost.bytes, int) and cost.bytes:
         text += f"; {cost.flops / cost.bytes:.3g} flop/B"
     return text
+
+
+def _near(file: str) -> str:
+    """A file of the working directory by its path from there."""
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file
 
 
 def _excerpt(loc: Loc) -> list[str]:
