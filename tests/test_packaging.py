@@ -73,6 +73,7 @@ def test_import_loads_nothing_but_the_facade() -> None:
         "arignote.passes",
         "arignote.models.data",
         "arignote.models.training",
+        "arignote.layers",
         "arignote.tensor",
     ],
 )
