@@ -37,12 +37,15 @@ def rows(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def ops(document: Mapping[str, Any]) -> str:
-    """One row for each op and size: times, the ratio to the fastest peer, the share of the memory roof."""
+    """One row for each op and size: times, the ratio to the fastest peer, the share of the memory roof.
+
+    Times are the least of the rounds: a step takes microseconds, and other work on the machine only adds to it.
+    """
     limits = {int(limit["threads"]): limit for limit in document["limits"]}
     names = [n for n in ("arignote", "torch-eager", "jax", "numpy") if n in document["versions"]]
     body = []
     for result in document["results"]:
-        times = {name: float(took["median_s"]) for name, took in result["peers"].items()}
+        times = {name: float(took["min_s"]) for name, took in result["peers"].items()}
         found, roof = ratio(times), floor(result, limits[int(result["threads"])])
         share = f"{100 * roof / times[peers.OURS]:.0f} %" if peers.OURS in times else ""
         cells = [duration(times[n]) if n in times else "" for n in names]
