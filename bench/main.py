@@ -179,10 +179,24 @@ def ops_command(
     command = [*_command("ops", words), *ops]
     extra = {"limits": measured}
     document = report.envelope("ops", results, command=command, seed=seed, versions=versions, extra=extra)
-    click.echo("\n" + table.ops(document) + "\n")
     _save(document, out)
+    click.echo("\n" + table.ops(document) + "\n")
     if any(result["refused"] for result in results):
         sys.exit(1)
+
+
+@main.command("ops-table")
+def ops_table_command() -> None:
+    """Write the rows of the newest run of `ops` into bench/OPS.md."""
+    document = _latest("ops", RESULTS)
+    if document is None:
+        raise click.ClickException("there are no results of `python -m bench ops`")
+    text = (
+        f"# Single ops\n\n`{' '.join(document['command'])}`, {document['machine']['cpu']}, {document['date'][:10]}.\n"
+        "The least of the rounds; *ratio*: to the fastest other library; *roof*: the share of the time that the\n"
+        "traffic of memory needs at least.\n\n"
+    )
+    (RESULTS.parent / "OPS.md").write_text(text + table.ops(document) + "\n", encoding="utf-8")
 
 
 @main.command("overhead")
