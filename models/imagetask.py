@@ -20,14 +20,14 @@ VALIDATIONS = 20  # at most about so many in a run
 
 
 class ImageTask(Task):
-    """A classifier of images, and images.
+    """A classifier of images, and images; `name` is that of the data set they were made from, if it is another.
 
     Raises `SettingError` for minibatches that are larger than a part of the data.
     """
 
-    def __init__(self, model: Model, data: Dataset, *, seed: int, mode: Any = None) -> None:
-        self.model, self.data, self.data_name = model, model.prepared(data), data.name
-        self.trainer = make_trainer(model, self.data, seed=seed, mode=mode)
+    def __init__(self, model: Model, data: Dataset, *, seed: int, mode: Any = None, name: str | None = None) -> None:
+        self.model, self.data, self.data_name = model, data, name or data.name
+        self.trainer = make_trainer(model, data, seed=seed, mode=mode)
         self.batch, self.n_batches = self.trainer.batch, self.trainer.n_batches["train"]
         book = self.batch == model.book_batch
         self.epochs = model.book_epochs if book else model.small_epochs

@@ -177,7 +177,8 @@ class Model(ModelBase):
     def task(self, data: str | None, *, seed: int, mode: Any = None) -> "Task":
         from arignote.models.imagetask import ImageTask, load
 
-        return ImageTask(self, load(data, self.embedded, self.files), seed=seed, mode=mode)
+        base = load(data, self.embedded, self.files)
+        return ImageTask(self, self.prepared(base), seed=seed, mode=mode, name=base.name)
 
     def blank(self, *, seed: int = 0) -> "Task":
         from arignote.models.imagetask import ImageTask, blank_images

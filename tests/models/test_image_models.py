@@ -168,7 +168,8 @@ def test_digits_are_learned_by_the_network_of_layers() -> None:
 def test_three_digits_in_turn_and_pictures(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     pytest.importorskip("matplotlib")
-    task = ImageTask(Rstn(images=400, filters=2, hidden=8, downsample=6, batch=20), load_digits(), seed=0)
+    task = Rstn(images=400, filters=2, hidden=8, downsample=6, batch=20).task(None, seed=0)
+    assert task.data_name == "digits"
     losses = [float(task.steps.train(i)) for i in range(2)]
     assert np.isfinite(losses).all()
     loss, error = task.steps.validate()
