@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,8 +64,20 @@ def _equalities(func: Func) -> list[tuple[DimLike, DimLike]]:
     with meetings() as met:
         for op in every_op(func.ops):
             infer_types(op.name, op.operands, op.attrs, op.regions)
+    met += [pair for op in every_op(func.ops) if op.name == "reshape" for pair in _cut(op)]
     pairs = [(s.value.shape, s.update.shape) for s in func.states if s.update is not None]
     return met + [pair for old, new in pairs for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
+
+
+def _cut(op: Op) -> list[tuple[DimLike, DimLike]]:
+    """The size of an axis that is cut into axes of known sizes, while the others stay: [n, p] -> [n, 1, 28, 28]."""
+    cut, into = list(op.operands[0].shape), list(op.result.shape)
+    for d in op.operands[0].shape:
+        if d in into:
+            cut.remove(d)
+            into.remove(d)
+    numbers = [d for d in into if isinstance(d, int)]
+    return [(cut[0], math.prod(numbers))] if len(cut) == 1 and _plain(cut[0]) and len(numbers) == len(into) else []
 
 
 def _plain(d: DimLike) -> bool:

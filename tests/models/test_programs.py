@@ -26,13 +26,34 @@ from arignote.passes.inputs import working_inputs
 from arignote.passes.pipelines import OPTIMIZE
 from tests.ir.rewrites import renamed, shuffled
 
-CASES = [(name, function) for name, model in registry.models().items() for function in functions(model())]
+#: Models whose functions are long, or slow when they are interpreted: with fewer layers of the same kinds.
+SMALL = {
+    "bilstm_sentiment": ["vocabulary=500"],  # the book's are 100,001 rows of a table
+    "densenet": ["depth=7", "growth=3", "filters=4", "batch=2"],
+    "densenet_fast": ["depth=7", "growth=3", "filters=4", "batch=2"],
+    "mnist_cnn": ["filters=3", "hidden=8", "batch=2"],
+    "resnet": ["filters=4", "batch=2", "survival=0.5"],
+    "rstn": ["filters=2", "hidden=4", "batch=2"],
+    "stn": ["filters=2", "hidden=4", "batch=2"],
+}
+
+
+def _small(model: str) -> Any:
+    return registry.find(model).with_settings(SMALL.get(model, []))
+
+
+# `valid` and `test` differ in their data only; of long functions one of them is enough.
+CASES = [
+    (name, function)
+    for name in registry.models()
+    for function in functions(_small(name))
+    if name not in SMALL or function in ("train", "valid")
+]
 
 
 @cache
 def program(model: str, function: str) -> Any:
-    settings = ("vocabulary=500",) if model == "bilstm_sentiment" else ()  # the book's are 100,001 rows of a table
-    return functions(registry.find(model).with_settings(settings))[function]()
+    return functions(_small(model))[function]()
 
 
 @pytest.mark.parametrize(("model", "function"), CASES)
@@ -54,7 +75,9 @@ def test_every_stage(model: str, function: str) -> None:
         assert to_dot(func).startswith("digraph")
 
 
-@pytest.mark.parametrize(("model", "function"), CASES)
+# Nothing in the program of `rstn` says that an image has three labels, nor in that of `cnn` how large its dense
+# weights are; so no random ones would fit.
+@pytest.mark.parametrize(("model", "function"), [case for case in CASES if case[0] not in ("cnn", "rstn")])
 def test_passes_are_correct(model: str, function: str) -> None:
     """The optimiser, fusion and the plan, in its own memory, on random inputs."""
     func = stages.func_at(program(model, function), "grad")
