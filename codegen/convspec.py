@@ -135,9 +135,12 @@ def merged(axes: list[Axis]) -> Axes:
 
 
 def copy_run(
-    e: Emitter, target: Buffer, at: Any, source: Buffer | None, start: Any, count: int, lanes: int, stride: int = 1
-) -> None:
-    """Copy `count` elements, `stride` apart in the source; without a source zeros."""
+    e: Emitter, target: Buffer, at: Any, source: Buffer | None, start: Any, count: int, lanes: int, stride: int = 1,
+    beyond: bool = False,
+) -> None:  # fmt: skip
+    """Copy `count` elements, `stride` apart in the source; without a source zeros. With `beyond` whole vectors, of
+    which the last one may take in more."""
+    count = ceil_div(count, lanes) * lanes if beyond else count
     zero = tirx.const(0.0, DTYPES[target.dtype])
 
     def piece(u: Any, width: int) -> None:

@@ -89,6 +89,7 @@ class ConvTile:
         shape = panel_shape(row.count, col.count, self.lanes, self.most)
         self.vectors = ceil_div(shape.pixels, self.lanes)
         self.height = even_height(self.m, max((self.registers - 1 - self.vectors) // self.vectors, 1))
+        self.pitch = self.vectors  # of a step in the panel, in vectors
         per = len(self.taps) * self.vectors * self.lanes * self.item
         blocks = ceil_div(self.c, max(PANEL_BYTES // per, 1))
         self.block = ceil_div(self.c, blocks)
@@ -101,11 +102,16 @@ class ConvTile:
             band = min(band, ceil_div(groups, self.threads))
         bands = ceil_div(groups, band)
         self.source = Source(e, axes, self.x, self.lanes, band * shape.rows, self.c)
+        # Rows whose ends would take several narrow vectors are copied by whole ones; the next row overwrites the rest.
+        self.beyond = self.source.copied and len(powers(shape.cols % self.lanes)) > 1
+        if self.beyond:
+            end = (shape.rows - 1) * shape.cols + ceil_div(shape.cols, self.lanes) * self.lanes
+            self.pitch = ceil_div(end, self.lanes)
         panel: list[Vectors] = []
 
         def prologue() -> None:
             self.source.allocate()
-            size = self.block * len(self.taps) * self.vectors
+            size = self.block * len(self.taps) * self.pitch
             panel[:] = [Vectors(e, s.dtype, size, self.lanes)]
             e.loop(i64(size), lambda i: panel[0].store(panel[0].zero, i))
 
@@ -206,7 +212,7 @@ class ConvTile:
         """What the pixels of a panel read of `count` channels."""
         e, source = self.e, self.source
         place, first, row, col = at
-        width = self.vectors * self.lanes
+        width = self.pitch * self.lanes
 
         def channel(c: Any) -> None:
             starts = {
@@ -218,7 +224,8 @@ class ConvTile:
                     here = add(mul(add(row, i), i64(source.pitch)), add(col, i64(source.offset(h, w))))
                     step = add(mul(c, i64(len(self.taps))), i64(t))
                     target = add(mul(step, i64(width)), mul(i, i64(shape.cols)))
-                    copy_run(e, elements, target, source.buffer, add(starts[d], here), shape.cols, self.lanes)
+                    start = add(starts[d], here)
+                    copy_run(e, elements, target, source.buffer, start, shape.cols, self.lanes, beyond=self.beyond)
 
             if shape.rows * len(self.taps) <= 40:
                 for i in range(shape.rows):
@@ -240,7 +247,7 @@ class ConvTile:
         accs = [[self.accumulator() for _ in range(used)] for _ in range(height)]
 
         def step(kk: Any) -> None:
-            ys = [e.bind(panel.load(add(mul(kk, i64(self.vectors)), i64(u))), "y") for u in range(used)]
+            ys = [e.bind(panel.load(add(mul(kk, i64(self.pitch)), i64(u))), "y") for u in range(used)]
             for r, line in enumerate(accs):
                 x = e.bind(self.p.load(add(base, add(mul(kk, i64(height)), i64(r)))), "x")
                 for acc, y in zip(line, ys, strict=True):

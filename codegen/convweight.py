@@ -62,9 +62,11 @@ class ConvWeight:
         rows = max(min(BLOCK_PIXELS // self.col.count, self.row.count), 1)
         blocks = ceil_div(self.row.count, rows)
         self.rows = ceil_div(self.row.count, blocks)
-        self.images = max(BLOCK_PIXELS // (self.rows * self.col.count), 1) if blocks == 1 else 1
         self.vectors = ceil_div(self.rows * self.col.count, self.lanes)
-        per = len(self.taps) * self.images * self.vectors * self.lanes * self.item
+        per = len(self.taps) * self.vectors * self.lanes * self.item
+        most = min(BLOCK_PIXELS // (self.rows * self.col.count), PANEL_BYTES // per)
+        self.images = max(most, 1) if blocks == 1 else 1
+        per *= self.images
         self.channels = min(max(PANEL_BYTES // per, 1), self.parts()[1])
         self.height, self.width = self._tile()
 
