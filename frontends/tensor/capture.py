@@ -6,7 +6,7 @@ parameter, so that nothing is computed again in every step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from arignote.frontends.tensor.blocks import op_symbols, source_of
@@ -138,8 +138,8 @@ class Capture:
         return Dim.symbol(Symbol.fresh(scalar)) if dim is None else dim
 
 
-def leaves_of(roots: Sequence[Value]) -> list[Leaf]:
-    """The inputs and shared variables that `roots` are computed from."""
+def leaves_of(roots: Sequence[Value], known: Container[Value] = ()) -> list[Leaf]:
+    """The inputs and shared variables that `roots` are computed from, beside values that are `known`."""
     found: dict[Value, None] = {}
     stack = list(reversed(roots))
     while stack:
@@ -147,6 +147,6 @@ def leaves_of(roots: Sequence[Value]) -> list[Leaf]:
         if value in found:
             continue
         found[value] = None
-        if value.owner is not None:
+        if value.owner is not None and value not in known:
             stack += [*map(source_of, op_symbols(value.owner)), *reversed(value.owner.operands)]
     return [v for v in found if isinstance(v, Leaf)]

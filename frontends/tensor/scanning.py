@@ -175,7 +175,7 @@ class _Scan:
             )
         roots = [v.value_ for v in made] + [u.value_ for u in updates.values()]
         roots += [] if stop is None else [stop.value_]
-        shared = self._shared(roots, updates)
+        shared = self._shared(roots, updates, {v.value_ for v in rest})
         for variable in shared:
             carry = loop.carry(variable.value_)
             stand_ins[variable.value_] = carry.param
@@ -251,13 +251,18 @@ class _Scan:
         new = OrderedUpdates((target, as_tensor_variable(value)) for target, value in updates.items())
         return [as_tensor_variable(v) for v in made], new, stop
 
-    def _shared(self, roots: Sequence[Value], updates: OrderedUpdates) -> dict[SharedVariable, Any]:
-        """The shared variables that the loop updates, and their new values: given, or by default."""
+    def _shared(
+        self, roots: Sequence[Value], updates: OrderedUpdates, rest: Container[Value]
+    ) -> dict[SharedVariable, Any]:
+        """The shared variables that the loop updates, and their new values: given, or by default.
+
+        What computes the non-sequences `rest`, such as random numbers for all steps, is outside.
+        """
         found: dict[SharedVariable, Any] = dict(updates)
         todo = list(roots)
         while todo:
             new = []
-            for leaf in leaves_of(todo):
+            for leaf in leaves_of(todo, rest):
                 v = leaf.variable
                 if isinstance(v, SharedVariable) and v not in found and v.default_update is not None:
                     found[v] = as_tensor_variable(v.default_update)
