@@ -280,7 +280,7 @@ class StreamTask(Task):
     # ------------------------------------------------------------ graphs
     def _variables(self) -> dict[str, Any]:
         _ = self.train  # makes the random streams
-        states = {v.name: v for v in self._states["train"]}
+        states = {str(v.name): v for v in self._states["train"]}
         return {**self.parameters, **states, **{f"noise{i}": d.rng for i, d in enumerate(self._noise)}}
 
     def _reset(self, part: str) -> None:

@@ -27,7 +27,7 @@ class StackedLstm(StreamModel):
         return found
 
     def run(self, p: Mapping[str, Any], x: Any, states: Sequence[Any], noise: Noise) -> tuple[Any, list[Any]]:
-        """c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c'); i, f, o, g are the parts of x W + h R + b."""
+        """c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c'); i, f, o, g are parts of x W + h R + b."""
         last = []
         for k in range(self.layers):
             x = T.dot(masked(x, self.mask(noise, self.drop_inputs)), p[f"W{k}"]) + p[f"b{k}"]

@@ -26,6 +26,7 @@ from arignote.passes.inputs import array_for, equal_sizes, sizes
 from arignote.passes.pipelines import OPTIMIZE
 from tests.ir.rewrites import renamed, shuffled
 
+DEEP = ["hidden=8", "layers=2", "batch=3", "steps=4"]
 #: Models whose functions are long, or slow when they are interpreted: with fewer layers of the same kinds.
 SMALL = {
     "cnn": ["batch=2"],
@@ -35,6 +36,8 @@ SMALL = {
     "mnist_cnn": ["filters=3", "hidden=8", "batch=2"],
     "resnet": ["filters=4", "batch=2", "survival=0.5"],
     "rstn": ["filters=2", "hidden=4", "batch=2"],
+    **dict.fromkeys(("stacked_rnn", "stacked_lstm", "deep_transition"), DEEP),
+    "rhn": [*DEEP, "depth=2"],
     "stn": ["filters=2", "hidden=4", "batch=2"],
 }
 

@@ -30,7 +30,8 @@ def corpus() -> Corpus:
 def made(kind: type[StreamModel], dtype: str = "float64", **settings: Any) -> StreamTask:
     if kind is Rhn:
         settings = {"depth": 3, **settings}
-    sizes: dict[str, Any] = {"batch": BATCH, "steps": STEPS, "hidden": HIDDEN, "layers": LAYERS, "init": 0.5, "clip": 0.5}
+    sizes: dict[str, Any] = {"batch": BATCH, "steps": STEPS, "hidden": HIDDEN, "layers": LAYERS}
+    sizes.update(init=0.5, clip=0.5)
     return StreamTask(kind(**{**sizes, **settings}), corpus(), seed=1, dtype=dtype)
 
 
@@ -130,7 +131,7 @@ def test_a_mask_stays_over_the_steps() -> None:
 
     model = StackedRnn(batch=4, hidden=50, layers=1, **{**NO_NOISE, "drop_states": 0.5})
     p = {"W0": T.zeros((50, 50)), "R0": T.constant(np.eye(50)), "b0": T.zeros((50,))}
-    x = T.dtensor3("x")
+    x = T.tensor3("x", dtype="float64")
     noise = Noise(RandomStreams(2), "float64")
     out, _ = model.run(p, x, [T.ones((4, 50), "float64")], noise)
     f = ar.function([x], out)
