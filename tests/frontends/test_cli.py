@@ -78,7 +78,7 @@ def test_models_without_a_terminal_are_tab_separated() -> None:
     lines = [line.split("\t") for line in result.output.splitlines()]
     chapters = [int(line[1].removeprefix("chapter ")) for line in lines]
     assert chapters == sorted(chapters)
-    name, chapter, summary, settings, quality = next(line for line in lines if line[0] == "mlp")
+    _, chapter, summary, settings, quality = next(line for line in lines if line[0] == "mlp")
     assert chapter == "chapter 2"
     assert "784-500-10" in summary
     assert settings == "batch=auto, rate=0.01, hidden=500"
