@@ -128,7 +128,6 @@ class Backward:
             c.next = mapping.get(c.next, c.next)
         back.outs = [mapping.get(v, v) for v in back.outs]
 
-
     def _copies(self, ops: Sequence[Op], mapping: dict[Value, Value]) -> list[Op]:
         """`ops` once more, on operands looked up in `mapping`, which grows. Sizes that the forward body computes are
         symbols of their own here."""
