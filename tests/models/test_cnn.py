@@ -1,11 +1,14 @@
 """The convolutional network against NumPy: initialisation, forward pass, gradients, fifty updates, digits."""
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
-from arignote.models.book.cnn import Cnn
+import arignote as ar
+import arignote.tensor as T
+from arignote.models.book.cnn import Cnn, CnnDropout
 from arignote.models.classifier import Trainer, make_trainer
 from arignote.models.data import Dataset, Pair, load_digits
 from arignote.models.model import SettingError
@@ -105,3 +108,38 @@ def test_the_books_sizes_and_images_that_do_not_fit() -> None:
     for pixels in (12, 64):
         with pytest.raises(SettingError, match=rf"square images of at least 16 rows .* not images of {pixels} pixels"):
             Cnn().network(pixels, 10, 0, "float32")
+
+
+def test_dropout_before_each_dense_layer() -> None:
+    """With one feature and two hidden units there are few networks in training; the whole one predicts."""
+    sizes = (16, 2, 1, 5, 2, 3)
+    model = CnnDropout(filters=2, more_filters=1, hidden=2, dropout=0.25)
+    network, reference = model.network(16 * 16, 3, SEED, "float64"), LeNet(sizes, dtype="float64", seed=SEED)
+    random = np.random.default_rng(0)
+    for name, array in reference.parameters().items():
+        array += random.normal(0, 1, array.shape)
+        network.parameters[name].set_value(array)
+    assert network.training is not None
+    x = T.matrix("x", dtype="float64")
+    training = ar.function([x], [network.training(x, {}), network.probabilities(x)])
+    image = random.uniform(0, 1, (1, 256))
+    *_, flat, _, log_p = reference._forward(image)
+    p = reference.parameters()
+
+    def thinned(features: tuple[int], units: tuple[int, ...]) -> Any:
+        hidden = np.tanh(flat * np.array(features) / 0.75 @ p["W2"] + p["b2"]) * np.array(units) / 0.75
+        scores = np.exp(hidden @ p["W3"] + p["b3"])
+        return scores / scores.sum()
+
+    pairs = itertools.product((0, 1), repeat=2)
+    networks = {(f, u): thinned((f,), u) for u in pairs for f in ((0, 1) if any(u) else (0,))}
+    seen = []
+    for _ in range(400):
+        trained, predicted = training(image)
+        np.testing.assert_allclose(predicted, np.exp(log_p), rtol=1e-10)
+        (which,) = (key for key, want in networks.items() if np.allclose(trained, want, rtol=1e-10))
+        seen.append(which)
+    assert set(seen) == set(networks)
+    assert 0.6 < np.mean([feature for feature, units in seen if any(units)]) < 0.9
+    with pytest.raises(SettingError, match="dropout is a share below 1"):
+        CnnDropout(dropout=1.0)

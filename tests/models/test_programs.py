@@ -30,6 +30,7 @@ DEEP = ["hidden=8", "layers=2", "batch=3", "steps=4"]
 #: Models whose functions are long, or slow when they are interpreted: with fewer layers of the same kinds.
 SMALL = {
     "cnn": ["batch=2"],
+    "cnn_dropout": ["batch=2"],
     "bilstm_sentiment": ["vocabulary=500"],  # the book's are 100,001 rows of a table
     "densenet": ["depth=7", "growth=3", "filters=4", "batch=2"],
     "densenet_fast": ["depth=7", "growth=3", "filters=4", "batch=2"],
