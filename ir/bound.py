@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arignote.ir.core import Op, Value
+from arignote.ir.core import Op, Region, Value
 from arignote.ir.symbols import attr_dims
 from arignote.ir.types import Dim, DimLike
 
@@ -40,14 +40,23 @@ def bound_positions(op: Op) -> list[tuple[str, str, int, Value]]:
 
 
 def bound_dims(op: Op) -> list[tuple[DimLike, Value]]:
-    """The dimensions of `op` that are given by scalar operands at run time; for a fused op those of its region, on
-    its operands."""
-    own = [(op.attrs[attr][i], v) for attr, _, i, v in bound_positions(op) if attr != "start"]
-    if op.name != "fused":
-        return own
-    region = op.regions[0]
-    outer = dict(zip(region.params, op.operands, strict=True))
-    return [(d, outer[v]) for inner in region.ops for d, v in bound_dims(inner) if v in outer]
+    """The dimensions of `op` that are given by scalar operands at run time: its own, and those of its regions that
+    are the same whenever a region runs."""
+    out = [(op.attrs[attr][i], v) for attr, _, i, v in bound_positions(op) if attr != "start"]
+    for region in op.regions:
+        outer = dict(_constant(op, region))
+        out += [(d, outer[v]) for inner in region.ops for d, v in bound_dims(inner) if v in outer]
+    return out
+
+
+def _constant(op: Op, region: Region) -> list[tuple[Value, Value]]:
+    """(parameter of a region, operand that is its value whenever the region runs)."""
+    if op.name == "ifelse":
+        return list(zip(region.params, op.operands[1:], strict=True))
+    own = op.attrs["seqs"] + op.attrs["carry"] if op.name == "scan" else 0
+    count = len(op.operands) - len(bound_positions(op)) - own
+    params = region.params[len(region.params) - count :]
+    return list(zip(params, op.operands[own : own + count], strict=True))
 
 
 def bound_symbols(op: Op) -> list[tuple[str, Value]]:

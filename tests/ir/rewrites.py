@@ -40,10 +40,7 @@ def shuffled(func: Func, rng: np.random.Generator) -> Func:
 def renamed(func: Func, prefix: str) -> Func:
     """A copy of a function in which every value and symbol has another name."""
     symbols = {s for v in func.inputs() for d in v.shape if isinstance(d, Dim) for s in d.symbols()}
-    symbols |= {
-        s for op in func.ops for r in op.results for d in r.shape if isinstance(d, Dim)
-        for s in d.symbols()
-    }  # fmt: skip
+    symbols |= {s for op in func.ops for s in symbols_of(op)}
     env: dict[str, DimLike] = {
         s: Dim.symbol(f"{prefix}{i}") for i, s in enumerate(sorted(symbols, reverse=True))
     }

@@ -88,6 +88,28 @@ def test_no_steps_leave_what_was_carried() -> None:
     assert rows.shape == (0, 3) and sums.shape == (0,)
 
 
+PARTS = """func @main(%xs: f64[t,p], %h: f64[q], %n: i64[]) -> (f64[t,n], f64[m]) {
+  %last, %all = scan(%xs, %h, %n) {carry=1, seqs=1, steps=[t]} : f64[q], f64[t,n] {
+    (%x: f64[p], %h: f64[q], %k: i64[]):
+    %part = slice(%x, %k) {bound_size=[0], size=[n], start=[1], step=[1]} : f64[n]
+    yield(%h, %part)
+  }
+  %sums = sum(%all) {axes=[1]} : f64[t]
+  %one = slice(%sums, %n) {bound_size=[0], size=[m], start=[0], step=[1]} : f64[m]
+  return(%all, %one)
+}
+"""
+
+
+def test_a_size_that_an_invariant_gives_holds_outside() -> None:
+    verify(func(PARTS))
+    (rows, _), _ = run(func(PARTS), [XS, H, np.asarray(2)])
+    np.testing.assert_array_equal(rows, XS[:, 1:3])
+    changing = PARTS.replace("%k: i64[]):", "%k: i64[]):\n    %j = add(%k, %k) : i64[]").replace("(%x, %k)", "(%x, %j)")
+    with pytest.raises(IRError, match="n is not bound here"):
+        verify(func(changing))
+
+
 def test_a_condition_stops_the_loop_and_the_rest_is_zero() -> None:
     text = """func @main(%h: f64[]) -> (f64[], f64[9], i64[]) {
   %last, %all, %n = scan(%h) {carry=1, index=true, seqs=0, steps=[9], until=true} : f64[], f64[9], i64[] {

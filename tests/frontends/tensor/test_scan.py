@@ -10,6 +10,9 @@ import pytest
 import arignote as ar
 from arignote.frontends import tensor as T
 from arignote.frontends.tensor.scanning import until
+from arignote.frontends.tensor.stages import func_at
+from arignote.ir.verify import verify
+from arignote.passes.specialize import Specialize
 
 f64 = np.float64
 
@@ -177,6 +180,41 @@ def test_second_derivatives() -> None:
         args = [(a, b + s * e * d) if array is b else (a + s * e * d, b) for s in (1, -1)]
         slope = (value(*args[0]) - value(*args[1])) / (2 * e)
         assert slope == pytest.approx(float((found * d).sum()), rel=1e-6)
+
+
+def test_parts_of_symbolic_width() -> None:
+    """Columns of a product with shared weights, whose width the recorded program does not know."""
+    rng = np.random.default_rng(0)
+    xs, w = T.dmatrix("xs"), ar.shared(rng.normal(size=(2, 4)), name="w")
+    n = 2
+
+    def step(x: Any, h: Any) -> Any:
+        both = x + T.dot(h, w)
+        return T.tanh(both[:n]) * T.nnet.sigmoid(both[n : 2 * n])
+
+    hs, _ = ar.scan(step, xs, T.zeros(n))
+    f = ar.function([xs], [hs, T.grad(hs.sum(), w)])
+    for func in (func_at(f, "recorded"), func_at(f, "grad")):
+        verify(func)
+        verify(Specialize(()).run(func))
+    given = rng.normal(size=(5, 4))
+
+    def loop(weights: Any) -> Any:
+        h, rows = np.zeros(n), []
+        for x in given:
+            both = x + h @ weights
+            h = np.tanh(both[:n]) / (1 + np.exp(-both[n:]))
+            rows.append(h)
+        return np.array(rows)
+
+    rows, gradient = f(given)
+    weights, step_size = w.get_value(), 1e-6
+    np.testing.assert_allclose(rows, loop(weights), rtol=1e-12)
+    for at in np.ndindex(2, 4):
+        shift = np.zeros((2, 4))
+        shift[at] = step_size
+        slope = (loop(weights + shift).sum() - loop(weights - shift).sum()) / (2 * step_size)
+        np.testing.assert_allclose(gradient[at], slope, rtol=1e-6)
 
 
 def test_map_reduce_and_folds() -> None:
