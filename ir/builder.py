@@ -98,10 +98,24 @@ class Builder:
 def infer_types(name: str, operands: Sequence[Value], attrs: dict[str, Attr], regions: Iterable[Region] = ()) -> tuple[
     TensorType, ...
 ]:
-    """Result types of an op by its record; region ops receive their regions as an argument."""
+    """Result types of an op by its record; region ops receive their regions as an argument.
+
+    Raises:
+        IRError: the op does not take these operands, attributes or regions.
+    """
     record = opdef(name)
-    extra = {"regions": tuple(regions)} if "region" in record.traits else {}
-    out = record.infer(*(v.type for v in operands), **semantic(attrs), **extra)
+    regions = tuple(regions)
+    if regions and "region" not in record.traits:
+        raise IRError("takes no regions")
+    extra = {"regions": regions} if "region" in record.traits else {}
+    try:
+        out = record.infer(*(v.type for v in operands), **semantic(attrs), **extra)
+    except IRError:
+        raise
+    except Exception as e:  # a rule may trip over attributes of the wrong kind in any way
+        from arignote.ir.signature import misfit  # which needs the text of attributes
+
+        raise IRError(misfit(record, len(operands), attrs)) from e
     return out if isinstance(out, tuple) else (out,)
 
 
@@ -119,9 +133,6 @@ def make_op(
         types = infer_types(name, operands, attrs, regions)
     except IRError as e:
         raise TypeInferenceError(describe(name, operands, e.diagnostic.message, loc)) from None
-    except TypeError as e:
-        message = f"wrong operands or attributes {sorted(attrs)}: {e}"
-        raise TypeInferenceError(describe(name, operands, message, loc)) from None
     return Op(name, operands, attrs, types, regions, loc, names)
 
 

@@ -297,10 +297,6 @@ class _Parser(Reader):
             message = problem
         except IRError as e:
             message = e.diagnostic.message
-        except (
-            Exception
-        ) as e:  # whatever a rule does with attributes of the wrong kind is the text's fault
-            message = f"wrong operands or attributes {sorted(attrs)}: {e}"
         finding = describe(name.text, operands, message, None)
         self.fail(finding.message, name, finding.notes)
 

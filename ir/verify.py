@@ -70,7 +70,10 @@ def _fused(op: Op) -> str | None:
 def _planned(op: Op) -> str | None:
     """As `fused`, and every result has its memory, as has the workspace of a routine and what a loop carries."""
     more = op.attrs["carry"] if op.name == "scan" else len(scratch_types(op))
-    if len(op.attrs.get("mem", ())) != len(op.results) + more:
+    mem = op.attrs.get("mem", ())
+    if type(mem) is not tuple or not all(isinstance(m, str) for m in mem):
+        return "its attribute mem is no list of strings"
+    if len(mem) != len(op.results) + more:
         return "has no memory for each of its results"
     return _fused(op)
 
@@ -310,9 +313,8 @@ class _Checker:
         """Compare the types of the results with what the record infers."""
         try:
             inferred = infer_types(op.name, op.operands, op.attrs, op.regions)
-        except Exception as e:  # a rule may trip over attributes of the wrong kind in any way
-            message = e.diagnostic.message if isinstance(e, IRError) else f"{type(e).__name__}: {e}"
-            finding = describe(op.name, op.operands, message, op.loc)
+        except IRError as e:
+            finding = describe(op.name, op.operands, e.diagnostic.message, op.loc)
             yield self.found(finding.message, line, loc=op.loc, notes=finding.notes)
             return
         if len(inferred) != len(op.results):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
 
@@ -29,6 +29,22 @@ from arignote.ir.types import Dim, DimLike, TensorType, prod_dims, same_dim
 
 Shape = tuple[DimLike, ...]
 Positions = tuple[int, ...]
+
+
+class Geometry(TypedDict):
+    """The attributes of every op here, besides `size`."""
+
+    strides: Positions
+    dilation: Positions
+    low: Shape
+    high: Shape
+    groups: NotRequired[int]
+    flip: NotRequired[bool]
+    bound_size: NotRequired[Positions]
+    bound_low: NotRequired[Positions]
+    bound_high: NotRequired[Positions]
+
+
 FORMULA = "(size + low + high - dilation * (filter - 1) - 1) // stride + 1"
 
 
@@ -43,14 +59,16 @@ def output_size(
     return room + 1 if stride == 1 else None
 
 
-def check_axes(op: str, s: Shape, r: Shape, o: Shape, attrs: dict[str, Any]) -> None:
+def check_axes(
+    s: Shape, r: Shape, o: Shape, low: Shape, high: Shape, strides: Positions, dilation: Positions
+) -> None:
     """(C5): the spatial sizes of image, filter and result agree."""
-    rows = zip(s, r, o, attrs["low"], attrs["high"], attrs["strides"], attrs["dilation"], strict=True)
-    for axis, (size, window, out, low, high, stride, dilation) in enumerate(rows):
-        expected = output_size(size, window, low, high, stride, dilation)
+    rows = zip(s, r, o, low, high, strides, dilation, strict=True)
+    for axis, (size, window, out, before, after, stride, apart) in enumerate(rows):
+        expected = output_size(size, window, before, after, stride, apart)
         if expected is None:
             continue
-        numbers = f"({size} + {low} + {high} - {dilation} * ({window} - 1) - 1) // {stride} + 1"
+        numbers = f"({size} + {before} + {after} - {apart} * ({window} - 1) - 1) // {stride} + 1"
         where = f"spatial axis {axis}: the size {FORMULA} = {numbers}"
         if isinstance(expected, int):
             require(expected >= 1, f"{where} is {expected}: the filter does not fit into the padded image (C5)")
@@ -58,22 +76,23 @@ def check_axes(op: str, s: Shape, r: Shape, o: Shape, attrs: dict[str, Any]) -> 
 
 
 def check_conv(
-    x: TensorType, w: TensorType, y: TensorType, scalars: Sequence[TensorType], attrs: dict[str, Any]
-) -> None:
+    x: TensorType, w: TensorType, y: TensorType, scalars: Sequence[TensorType], *,
+    strides: Positions, dilation: Positions, low: Shape, high: Shape, groups: int = 1, flip: bool = False,
+    bound_size: Positions = (), bound_low: Positions = (), bound_high: Positions = (),
+) -> None:  # fmt: skip
     """(C1) floats. (C2) one dtype. (C3) ranks and attributes. (C4) channels. (C5) sizes. (C6) bound scalars."""
     check_kind("float", x, w, y)
     require(x.dtype == w.dtype == y.dtype, f"dtypes differ: {x}, {w}, {y} (C2)")
     space = x.ndim - 2
-    per_axis = all(len(attrs[a]) == space for a in ("strides", "dilation", "low", "high"))
+    per_axis = len(strides) == len(dilation) == len(low) == len(high) == space
     require(
         x.ndim == w.ndim == y.ndim and space >= 1 and per_axis,
         f"image {x}, filter {w}, result {y} and attributes have different numbers of spatial axes (C3)",
     )
-    positive = all(v >= 1 for a in ("strides", "dilation") for v in attrs[a]) and attrs["groups"] >= 1
-    require(positive, f"strides {attrs['strides']}, dilation {attrs['dilation']}, groups {attrs['groups']} (C3)")
-    pads = [p for a in ("low", "high") for p in attrs[a] if isinstance(p, int)]
-    require(all(p >= 0 for p in pads), f"padding {attrs['low']}, {attrs['high']} is negative (C3)")
-    groups = attrs["groups"]
+    positive = min(*strides, *dilation, groups) >= 1
+    require(positive, f"strides {strides}, dilation {dilation}, groups {groups} (C3)")
+    pads = [p for p in (*low, *high) if isinstance(p, int)]
+    require(all(p >= 0 for p in pads), f"padding {low}, {high} is negative (C3)")
     require(
         same_dim(x.shape[1], groups * w.shape[1]),
         f"image {x} has {x.shape[1]} channels, but filters {w} take {w.shape[1]} in each of {groups} groups (C4)",
@@ -85,9 +104,8 @@ def check_conv(
     )
     require(same_dim(filters, y.shape[1]), f"{filters} filters {w} do not make the channels of {y} (C4)")
     require(same_dim(x.shape[0], y.shape[0]), f"batch sizes differ: {x} and {y} (C4)")
-    check_axes("conv", x.shape[2:], w.shape[2:], y.shape[2:], attrs)
-    count = sum(len(attrs.get(f"bound_{a}", ())) for a in ("size", "low", "high"))
-    check_bound(scalars, count, "sizes and paddings (C6)")
+    check_axes(x.shape[2:], w.shape[2:], y.shape[2:], low, high, strides, dilation)
+    check_bound(scalars, len(bound_size) + len(bound_low) + len(bound_high), "sizes and paddings (C6)")
 
 
 def geometry(**attrs: Any) -> dict[str, Any]:
@@ -283,10 +301,10 @@ class conv:
 
     @staticmethod
     def infer(
-        x: TensorType, w: TensorType, *scalars: TensorType, size: Shape, groups: int = 1, **attrs: Any
+        x: TensorType, w: TensorType, *scalars: TensorType, size: Shape, **attrs: Unpack[Geometry]
     ) -> TensorType:
         y = x.with_shape((x.shape[0], *w.shape[:1], *size))
-        check_conv(x, w, y, scalars, {**attrs, "groups": groups})
+        check_conv(x, w, y, scalars, **attrs)
         return y
 
     @staticmethod
@@ -318,11 +336,11 @@ class conv_data:
 
     @staticmethod
     def infer(
-        y: TensorType, w: TensorType, *scalars: TensorType, size: Shape, groups: int = 1, **attrs: Any
+        y: TensorType, w: TensorType, *scalars: TensorType, size: Shape, **attrs: Unpack[Geometry]
     ) -> TensorType:
-        channels = groups * w.shape[1] if w.ndim > 1 else 1
+        channels = attrs.get("groups", 1) * w.shape[1] if w.ndim > 1 else 1
         x = y.with_shape((y.shape[0], channels, *size))
-        check_conv(x, w, y, scalars, {**attrs, "groups": groups})
+        check_conv(x, w, y, scalars, **attrs)
         return x
 
     @staticmethod
@@ -354,10 +372,10 @@ class conv_weight:
 
     @staticmethod
     def infer(
-        x: TensorType, y: TensorType, *scalars: TensorType, size: Shape, groups: int = 1, **attrs: Any
+        x: TensorType, y: TensorType, *scalars: TensorType, size: Shape, **attrs: Unpack[Geometry]
     ) -> TensorType:
         w = x.with_shape((*y.shape[1:2], *size))
-        check_conv(x, w, y, scalars, {**attrs, "groups": groups})
+        check_conv(x, w, y, scalars, **attrs)
         return w
 
     @staticmethod

@@ -15,11 +15,6 @@ from arignote.ir.ops.rules import Array, Grads, Samples
 from arignote.ir.types import TensorType, is_differentiable
 
 
-def infer_same(x: TensorType, **attrs: Any) -> TensorType:
-    """infer(x: T[...]) -> T[...]."""
-    return x
-
-
 def evaluate_same(x: Array, **attrs: Any) -> Array:
     """eval of the identity."""
     return np.array(x)
@@ -73,11 +68,14 @@ class grad_scale:
     """grad_scale(x: T[...]) {factor} -> T[...]: x; its gradient is `factor` times what comes back."""
 
     traits = ("elementwise", "marker")
-    infer = infer_same
     eval = evaluate_same
     lower = lower_same
     fold = operand
     samples = samples_of(factor=-1.0)
+
+    @staticmethod
+    def infer(x: TensorType, *, factor: float) -> TensorType:
+        return x
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value, *, factor: float) -> Grads:
@@ -90,11 +88,14 @@ class stop_gradient:
     `connected`, it is 0."""
 
     traits = ("elementwise", "marker")
-    infer = infer_same
     eval = evaluate_same
     lower = lower_same
     fold = operand
     samples = samples_of()
+
+    @staticmethod
+    def infer(x: TensorType, *, connected: bool = False) -> TensorType:
+        return x
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value, *, connected: bool = False) -> Grads:

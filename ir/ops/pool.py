@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
 
@@ -32,6 +32,15 @@ from arignote.ir.types import DimLike, TensorType, is_float, prod_dims
 
 Shape = tuple[DimLike, ...]
 Positions = tuple[int, ...]
+
+
+class Pooling(TypedDict):
+    """The attributes of every op here, besides `size`."""
+
+    window: Positions
+    strides: Positions
+    low: Positions
+    bound_size: NotRequired[Positions]
 
 
 # ---------------------------------------------------------------- inference
@@ -62,7 +71,7 @@ def pooled(x: TensorType, size: Shape) -> TensorType:
     return x.with_shape((*x.shape[: x.ndim - len(size)], *size))
 
 
-def infer_pool(x: TensorType, *scalars: TensorType, size: Shape, **attrs: Any) -> TensorType:
+def infer_pool(x: TensorType, *scalars: TensorType, size: Shape, **attrs: Unpack[Pooling]) -> TensorType:
     """infer(x: T[..., S...], *scalars) -> T[..., size...]."""
     check_windows(x, scalars, size, **attrs)
     return pooled(x, size)
@@ -244,7 +253,7 @@ class pool_pick:
     samples = _samples(lambda x, y: (x, np.asarray(np.random.default_rng(2).normal(size=x.shape))))
 
     @staticmethod
-    def infer(x: TensorType, v: TensorType, *scalars: TensorType, size: Shape, **attrs: Any) -> TensorType:
+    def infer(x: TensorType, v: TensorType, *scalars: TensorType, size: Shape, **attrs: Unpack[Pooling]) -> TensorType:
         check_windows(x, scalars, size, **attrs)
         check_pair(x, v, x.shape)
         return pooled(x, size)
@@ -270,7 +279,7 @@ class pool_put:
     samples = _samples(lambda x, y: (x, y))
 
     @staticmethod
-    def infer(x: TensorType, v: TensorType, *scalars: TensorType, size: Shape, **attrs: Any) -> TensorType:
+    def infer(x: TensorType, v: TensorType, *scalars: TensorType, size: Shape, **attrs: Unpack[Pooling]) -> TensorType:
         check_windows(x, scalars, size, **attrs)
         check_pair(x, v, pooled(x, size).shape)
         return x
@@ -319,7 +328,7 @@ class pool_spread:
     samples = staticmethod(_spread_samples)
 
     @staticmethod
-    def infer(y: TensorType, *scalars: TensorType, size: Shape, **attrs: Any) -> TensorType:
+    def infer(y: TensorType, *scalars: TensorType, size: Shape, **attrs: Unpack[Pooling]) -> TensorType:
         require(len(size) <= y.ndim, f"size {size} does not fit {y} (C2)")
         x = pooled(y, size)
         check_windows(x, scalars, y.shape[y.ndim - len(size) :], **attrs)

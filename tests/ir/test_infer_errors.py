@@ -12,7 +12,8 @@ import arignote.ir.ops  # noqa: F401  (fills the registry)
 from arignote.ir.builder import Builder
 from arignote.ir.core import Value
 from arignote.ir.diag import Loc, TypeInferenceError
-from arignote.ir.opdef import OPS
+from arignote.ir.opdef import OPS, OpDef
+from arignote.ir.signature import misfit
 from arignote.ir.types import Dim, DimLike, TensorType
 
 
@@ -122,11 +123,45 @@ def test_the_rule_is_told(name: str, operands: str, attrs: dict[str, Any], messa
         assert f"note: operand {i} is v{i}: {t}" in text
 
 
-def test_wrong_attributes_are_told() -> None:
-    with pytest.raises(TypeInferenceError, match=r"sum: wrong operands or attributes \['axis'\]"):
-        infer("sum", "f32[2]", axis=0)
-    with pytest.raises(TypeInferenceError, match="add: wrong operands or attributes"):
-        infer("add", "f32[2]")
+MISFITS: list[tuple[str, str, dict[str, Any], str]] = [
+    ("add", "f32[2]", {}, "takes 2 operands, got 1"),
+    ("neg", "f32[2] f32[2]", {}, "takes 1 operand, got 2"),
+    ("const", "f32[2]", {}, "takes no operands, got 1"),
+    ("scatter", "f32[2]", {"mode": "set"}, "takes 2 operands or more, got 1"),
+    ("sum", "f32[2]", {"axis": 0}, "takes the attribute axes, got axis"),
+    ("neg", "f32[2]", {"k": 1, "j": 2}, "takes no attributes, got j and k"),
+    ("cumsum", "f32[2]", {}, "takes the attributes axis and reverse; axis is missing"),
+    ("grad_clip", "f32[2]", {}, "takes the attributes low and high; low and high are missing"),
+    ("conv", "f32[1,2,3,3] f32[4,2,2,2]", {**flat, "size": (2, 2), "pad": 1}, "bound_low and bound_high, got pad"),
+    ("conv", "f32[1,2,3,3] f32[4,2,2,2]", {}, "; size, strides, dilation, low and high are missing"),
+    ("pool_max", "f32[4]", {"window": (2,)}, "; size, strides and low are missing"),
+    ("grad_scale", "f32[4]", {"by": 2.0}, "takes the attribute factor, got by"),
+    ("stop_gradient", "f32[4]", {"by": 2.0}, "takes the attribute connected, got by"),
+    ("cumsum", "f32[2]", {"axis": "last"}, 'the attribute axis is an integer, not "last"'),
+    ("sum", "f32[2]", {"axes": 0}, "the attribute axes is a list of integers, not 0"),
+    ("const", "", {"value": 2.5}, "the attribute value is an array, not 2.5"),
+    ("grad_clip", "f32[2]", {"low": "a", "high": 1}, 'the attribute low is a number, not "a"'),
+    ("reshape", "f32[2]", {"shape": None}, "the attribute shape is a list of dimensions, not none"),
+]
+
+
+@pytest.mark.parametrize(("name", "operands", "attrs", "message"), MISFITS)
+def test_what_an_op_takes_is_told(name: str, operands: str, attrs: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeInferenceError) as e:
+        infer(name, operands, **attrs)
+    head = str(e.value).splitlines()[0]
+    assert head.startswith(f"{name}: ") and message in head, head
+
+
+@pytest.mark.parametrize("record", OPS.values(), ids=OPS.keys())
+def test_every_op_says_what_it_takes(record: OpDef) -> None:
+    """Every annotation of a rule has words."""
+    assert "takes" in misfit(record, 99, {"no_such_attribute": 0})
+    for operands, attrs in record.samples()[:1]:
+        for name in attrs:
+            wrong = misfit(record, len(operands), {**attrs, name: Loc})
+            assert wrong.startswith(f"the attribute {name} is "), wrong
+        assert " do not fit the op" in misfit(record, len(operands), attrs), "nothing is wrong with the sample"
 
 
 def test_the_users_line_is_told() -> None:

@@ -235,8 +235,9 @@ def test_errors_show_the_place() -> None:
 ERRORS = [
     (func_with("  %b = neg(%c) : f32[2]\n  %c = neg(%a) : f32[2]"), "2:12", "used before it is"),
     (func_with("  %a = neg(%a) : f32[2]"), "2:3", "%a is defined twice"),
-    (func_with("  %b = neg(%a, %a) : f32[2]"), "2:8", "neg: wrong operands or attributes"),
-    (func_with("  %b = neg(%a) {k=1} : f32[2]"), "2:8", "neg: wrong operands or attributes"),
+    (func_with("  %b = neg(%a, %a) : f32[2]"), "2:8", "neg: takes 1 operand, got 2"),
+    (func_with("  %b = neg(%a) {k=1} : f32[2]"), "2:8", "neg: takes no attributes, got k"),
+    (func_with("  %b = neg(%a) : f32[2] { (): yield() }"), "2:8", "neg: takes no regions"),
     (func_with("  %b = neg(%a) : f32[3]"), "2:18", "neg gives f32[2], not f32[3]"),
     (func_with("  %b = neg(%a)"), "2:8", "1 result but 0 types"),
     (func_with("  %b, %c = neg(%a) : f32[2], f32[2]"), "2:3", "neg has 1 result, 2 named"),

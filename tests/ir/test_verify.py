@@ -246,6 +246,15 @@ def test_region_signature_is_checked_by_the_op() -> None:
     assert "region takes (f32[3]), operands are (f32[2])" in first_line(func([a], [fused], [a]))
 
 
+def test_planned_ops_list_their_memory() -> None:
+    text = 'func @f(%x: f32[]) -> (f32[]) {stage="planned"} { %y = exp(%x) {mem=[]} : f32[] return(%y) }'
+    for mem in ("4", "[4]", "[[\"host\"]]", "\"host\""):
+        program = parse_module(text.replace("mem=[]", f"mem={mem}"))["f"]
+        assert first_line(program).endswith("at stage planned: its attribute mem is no list of strings")
+    assert "has no memory for each of its results" in first_line(parse_module(text)["f"])
+    verify(parse_module(text.replace("mem=[]", 'mem=["host"]')))
+
+
 def test_stages() -> None:
     a, p = value("a", 2), value("p", 2)
     fused = Op("fused", [a], {"kind": "map", "axes": ()}, [p.type], [Region([p], [], [p])])
