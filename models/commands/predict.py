@@ -109,5 +109,5 @@ def _images_only(name: str) -> type[Model]:
     """The model of that name. Raises `SettingError` for one of another kind."""
     kind = registry.find(name)
     if not issubclass(kind, Model):
-        raise SettingError(f"{name} does not classify images; `arignote words` shows what word vectors know")
+        raise SettingError(f"{name} does not classify images")
     return kind
