@@ -28,13 +28,8 @@ def array_of_elements(type: TensorType, texts: Sequence[str]) -> np.ndarray:
     """An array of the static `type` from the texts of its elements."""
     if len(texts) != type.size:
         raise IRError(f"an array of type {type} has {type.size} elements, got {len(texts)}")
-    try:
-        with np.errstate(all="ignore"):  # 1e39 as an f32 is inf
-            return _frozen(
-                np.array([_element(type.dtype, t) for t in texts], type.numpy_dtype), type
-            )
-    except (ValueError, OverflowError, MemoryError) as e:
-        raise IRError(f"not an element of {type}: {e}") from None
+    with np.errstate(all="ignore"):  # 1e39 as an f32 is inf
+        return _frozen(np.array([_element(type, t) for t in texts], type.numpy_dtype), type)
 
 
 def array_of_base64(type: TensorType, text: str) -> np.ndarray:
@@ -51,8 +46,8 @@ def array_of_base64(type: TensorType, text: str) -> np.ndarray:
             raise IRError(f"the data of an array of type {type} has not {expected} bytes")
         little = type.numpy_dtype.newbyteorder("<")
         return _frozen(np.frombuffer(data, little).astype(type.numpy_dtype), type)
-    except (ValueError, OverflowError, MemoryError, zlib.error) as e:
-        raise IRError(f"damaged array data: {e}") from None
+    except (ValueError, OverflowError, MemoryError, zlib.error):
+        raise IRError(f"damaged array data of type {type}: not the base64 of zlib-compressed bytes") from None
 
 
 def _frozen(flat: np.ndarray, type: TensorType) -> np.ndarray:
@@ -62,11 +57,12 @@ def _frozen(flat: np.ndarray, type: TensorType) -> np.ndarray:
     return array
 
 
-def _element(dtype: str, text: str) -> bool | int | float | complex:
-    if dtype == "bool":
-        if text not in ("true", "false"):
-            raise ValueError(f"{text!r} is not true or false")
-        return text == "true"
-    if is_complex(dtype):
-        return complex(text)
-    return float(text) if is_float(dtype) else int(text)
+def _element(type: TensorType, text: str) -> np.generic | bool:
+    try:
+        if type.dtype == "bool":
+            return {"true": True, "false": False}[text]
+        read = complex if is_complex(type.dtype) else float if is_float(type.dtype) else int
+        element: np.generic = type.numpy_dtype.type(read(text))
+        return element
+    except (KeyError, ValueError, OverflowError):
+        raise IRError(f"{text[:40]!r} is not an element of {type}") from None

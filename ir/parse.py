@@ -155,8 +155,8 @@ class _Parser(Reader):
         token = self.eat_kind("string", "a string")
         try:
             return str(json.loads(token.text))
-        except ValueError as e:
-            return self.fail(f"not a JSON string: {e}", token)
+        except json.JSONDecodeError as e:
+            return self.fail(f"not a JSON string: {e.msg.lower().removesuffix(' at')}", token)
 
     def array(self) -> Attr:
         """`f32[2](0.5,-inf)`, `c64[]((1+2j))`, `f32[600,10]("base64")`."""

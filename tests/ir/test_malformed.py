@@ -45,6 +45,13 @@ def test_each_is_diagnosed_with_line_column_and_caret() -> None:
         assert carets[0].index("^") <= len(shown), (text, message)
 
 
+def test_none_speaks_of_the_program_that_reads() -> None:
+    for text in CASES:
+        head = re.sub(r"'[^']*'|\"[^\"]*\"", "", diagnose(text).splitlines()[0])
+        leak = re.search(r"positional|keyword-only|argument|object has|NoneType|<class|Error|infer\(\)|iterable", head)
+        assert leak is None, head
+
+
 def test_memory_does_not_grow() -> None:
     for text in CASES:  # caches fill
         diagnose(text)

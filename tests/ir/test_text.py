@@ -248,7 +248,7 @@ ERRORS = [
     (func_with("  %b = neg(%a) : f32[nan]"), "2:22", "is a keyword"),
     (func_with("  %b = neg(%a) : f32[-2]"), "2:22", "cannot be negative"),
     (func_with("  %b = const() {value=f32[2](1)} : f32[2]"), "2:23", "has 2 elements, got 1"),
-    (func_with("  %b = const() {value=u8[](256)} : u8[]"), "2:23", "not an element of u8[]"),
+    (func_with("  %b = const() {value=u8[](256)} : u8[]"), "2:23", "'256' is not an element of u8[]"),
     (func_with('  %b = const() {value=f32[2]("!")} : f32[2]'), "2:23", "damaged array data"),
     (func_with('  %b = neg(%a) {k="x} : f32[2]'), "2:19", "unterminated string"),
     (func_with("  %b = neg(%a) $"), "2:16", "unexpected character '$'"),
