@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor import scan_checkpoints as scan_checkpoints
     from arignote.frontends.tensor import shared as shared
     from arignote.frontends.tensor import unroll_scan as unroll_scan
+    from arignote.frontends.tensor.pyops import Apply as Apply
+    from arignote.frontends.tensor.pyops import Op as Op
 
 _SUBMODULES = ("ir", "layers", "optim", "passes", "tensor")
 _TENSOR_NAMES = (
@@ -78,8 +80,10 @@ _TENSOR_NAMES = (
 )
 
 __all__ = [
+    "Apply",
     "In",
     "Mode",
+    "Op",
     "OpFromGraph",
     "OrderedUpdates",
     "Out",
@@ -130,6 +134,8 @@ def __getattr__(name: str) -> object:
     value: object
     if name in _SUBMODULES:
         value = importlib.import_module(f"arignote.{name}")
+    elif name in ("Apply", "Op"):
+        value = getattr(importlib.import_module("arignote.frontends.tensor.pyops"), name)
     elif name in _TENSOR_NAMES:
         value = getattr(importlib.import_module("arignote.frontends.tensor"), name)
     elif not name.startswith("_") and importlib.import_module("arignote._paths").PATHS.get(name) is not None:

@@ -89,6 +89,7 @@ class Abi:
     fallible: tuple[Op, ...] = field(default=())
     late: tuple[int, ...] = field(default=())
     prints: tuple[Op, ...] = field(default=())
+    calls: tuple[Op, ...] = field(default=())
 
     @property
     def status_words(self) -> int:
@@ -168,4 +169,5 @@ def abi_of(func: Func) -> Abi:
         tuple(op for op in every_op(func.ops) if has_trait(op.name, "fallible")),
         late_results(func),
         tuple(op for op in every_op(func.ops) if op.name == "print"),
+        tuple(op for op in every_op(func.ops) if op.name in ("python_run", "python_take")),
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi
+from arignote.codegen.calling import Caller
 from arignote.codegen.loader import ffi
 from arignote.codegen.memory import aligned_empty, aligned_zeros
 from arignote.codegen.printing import Printer
@@ -63,6 +64,9 @@ class Executable:
         self._status = self._wrap(self._status_array)
         if abi.prints:
             self._printer = Printer(abi.prints, self._status_array.ctypes.data)
+        if abi.calls:
+            again = codes.GROW_ARENA, codes.RESULT_SHAPE
+            self._main = Caller(abi.calls, self._status_array.ctypes.data, main, again)
         self.timer = timer
         self._clock = () if timer is None else (self._wrap(timer.words),)
         self._tail: tuple[Any, ...] = ()  # what follows the results in every call

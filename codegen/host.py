@@ -78,6 +78,7 @@ class HostEmitter(Emitter):
         self.slot_offsets: dict[int, Any] = {}
         self.end: Any = i64(self.abi.arena)
         self.print_ids = {op: n for n, op in enumerate(self.abi.prints)}
+        self.python_ids = {op: n for n, op in enumerate(self.abi.calls)}
         self.status: Buffer | None = None
         self.strides: list[tuple[tuple[Any, ...], list[Any]]] = []
         self.emitting: Op | None = None

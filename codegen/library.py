@@ -31,6 +31,7 @@ from arignote.codegen.microkernels import Product
 from arignote.codegen.nonzero import places_of_true
 from arignote.codegen.pooling import pool
 from arignote.codegen.printing import CALLBACK
+from arignote.codegen.pycall import memory_of, run_python, take_python
 from arignote.codegen.scalar import K
 from arignote.codegen.sorting import sort_rows
 from arignote.codegen.toolchain import tirx
@@ -334,12 +335,7 @@ def _print(host: HostEmitter, op: Op) -> None:
     """Call back into Python with the address and the shape; the result is a copy, where anything uses it."""
     (x,) = op.operands
     assert host.status is not None
-    if x in host.scalars:
-        cell = host.local("cell", x.dtype, 1)
-        host.add(cell.store(ZERO, host.scalars[x]))
-        source = Pointer(cell, ZERO, "")
-    else:
-        source = host.pointer(x)
+    source = memory_of(host, x)
     shape = [host.dim(d) for d in x.shape]
     args = [host.status.var.data, i64(host.print_ids[op]), source.address(), *shape]
     host.add(tirx.Evaluate(tirx.call_packed(CALLBACK, *args)))
@@ -351,6 +347,7 @@ LIBRARY: dict[str, Callable[[Any, Op], None]] = {
     "dot": _gemm, "gemm": _gemm, "batched_dot": _batched_dot, "scatter": _scatter,
     "argsort": sort_rows, "sort": sort_rows, "cumsum": cumulate, "cumprod": cumulate, "recurrence": cumulate,
     "iterate": iterate_elements, "nonzero": places_of_true, "print": _print,
+    "python_run": run_python, "python_take": take_python,
     "conv": _conv, "conv_data": _conv, "conv_weight": _conv,
     **{f"pool_{kind}": pool for kind in ("max", "pick", "put", "sum", "spread")},
 }  # fmt: skip

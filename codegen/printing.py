@@ -35,14 +35,14 @@ class Printer:
         """Print a tensor in memory."""
         op = self.ops[number]
         attrs = op.attrs
-        array = _array(address, op.operands[0].type, shape)
+        array = array_at(address, op.operands[0].type, shape)
         send(Printed(attrs.get("message", ""), tuple(attrs.get("show", ("__str__",))), attrs.get("hook", 0), array))
 
 
 _printers: weakref.WeakValueDictionary[int, Printer] = weakref.WeakValueDictionary()
 
 
-def _array(address: int, type: TensorType, shape: Sequence[int]) -> np.ndarray[Any, Any]:
+def array_at(address: int, type: TensorType, shape: Sequence[int]) -> np.ndarray[Any, Any]:
     """A copy of the tensor at an address."""
     size = int(np.prod(shape, dtype=np.int64))
     raw = ctypes.string_at(address, size * type.itemsize) if size else b""
@@ -54,10 +54,11 @@ def _register() -> None:
     """Make the callback known, once per process."""
 
     def callback(key: Any, number: int, address: Any, *shape: int) -> None:
-        _printers[_address(key)](int(number), _address(address), [int(n) for n in shape])
+        _printers[address_of(key)](int(number), address_of(address), [int(n) for n in shape])
 
     ffi().register_global_func(CALLBACK, callback, override=True)
 
 
-def _address(pointer: Any) -> int:
+def address_of(pointer: Any) -> int:
+    """A pointer that compiled code hands over, as a number."""
     return int(pointer.value or 0) if isinstance(pointer, ctypes.c_void_p) else int(pointer or 0)

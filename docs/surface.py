@@ -51,14 +51,14 @@ REFUSED = {
     r"theano\.gof\.(local_optimizer|TopoOptimizer|OpSub|OpRemove|opt\.OpSub|TopoOptimizer\..*)|theano\.compile\.optdb.*"
     r"|theano\.tensor\.opt\.register_.*|theano\.gof\.opt\..*": "rewriting inside Theano's optimiser: passes are "
     "functions of the IR (CONTRIBUTING.md)",
-    r"theano\.(Op|gof\.Op|gof\.op\.PureOp.*|graph\.op\.Op.*|compile\.ops\.as_op|gof\.Apply|Apply|graph\.basic\.Apply"
-    r"|compile\.view_op|compile\.ViewOp)": "ops written in Python: compiled code does not call back",
+    r"theano\.compile\.(view_op|ViewOp)": "an op whose result is the memory of its operand: the plan decides where "
+    "values lie",
     r"theano\.(gof\.type\.Type|gof\.Type|gof\.Value|tensor\.hashtype|tensor\.new)": "types besides tensors: there "
     "are none",
     r"theano\.compile\.(debugmode|MonitorMode|profiling|nanguardmode).*|import theano\.compile\.nanguardmode": "runs "
     "nodes one by one; `mode='reference'` interprets the graph",
     r"theano\.scan_module\.scan_op\.Scan": "the class of an op of Theano's",
-    r"theano\.tensor\.(Elemwise|DimShuffle|Rebroadcast|Subtensor|AdvancedSubtensor1|subtensor\.Subtensor|"
+    r"theano\.tensor\.(DimShuffle|Rebroadcast|Subtensor|AdvancedSubtensor1|subtensor\.Subtensor|"
     r"advanced_set_subtensor1)|theano\.scalar\.UnaryScalarOp|theano\.tensor\.nnet\.(Softmax|sigm\..*|conv\.ConvOp.*)"
     r"|theano\.scalar\.(basic\.)?[Ii]dentity|theano\.scalar\.basic_scipy\..*|theano\.scalar\.sgn"
     r"|theano\.sandbox\.linalg\.ops\..*|theano\.scalar\.upgrade.*": "the class of an op of Theano's: ops are records "

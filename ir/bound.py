@@ -17,6 +17,7 @@ BOUND: dict[str, tuple[tuple[str, str], ...]] = {
     "qr": (("shape", "bound"),),
     "pinv": (("shape", "bound"),),
     "nonzero": (("shape", "bound"),),
+    "python_take": (("shape", "bound"),),
     "random_bits": (("shape", "bound"),),
     "scan": (("steps", "bound"),),
     "slice": (("start", "bound_start"), ("size", "bound_size")),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import arignote.ir.ops as _ops  # noqa: F401  (fills the registry)
+from arignote.ir.callbacks import noted
 from arignote.ir.core import Func, Op, Region, Value, toposort
 from arignote.ir.diag import AssertionFailed, Diagnostic, IRError, LinAlgError
 from arignote.ir.opdef import opdef, semantic
@@ -224,6 +225,9 @@ class _Machine:
         except EvaluationError:
             raise  # from inside a region: it names the op there
         except Exception as e:
+            if op.name == "python_run" and not isinstance(e, IRError):
+                noted(e, op)  # an exception of the user's own stays what it is
+                raise
             kind = next(
                 (ours for theirs, ours in _CLASSES if isinstance(e, theirs)), EvaluationError
             )

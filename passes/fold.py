@@ -14,8 +14,8 @@ from arignote.passes.base import Pass
 from arignote.passes.rewrite import Rewriter, rewrite
 
 #: Ops whose result says more as it is than as an array: the code generator fills and counts in
-#: registers.
-KEPT = ("const", "broadcast", "iota", "fused")
+#: registers. What a program runs in Python is run at each call.
+KEPT = ("const", "broadcast", "iota", "fused", "python_run")
 
 
 def evaluate(op: Op, arrays: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any] | None:

@@ -46,8 +46,15 @@ def push_forward(
 
 def _pushed(b: GradBuilder, op: Op, moving: Sequence[int], found: Mapping[Value, Value]) -> list[Value | None]:
     """The tangents of the results of `op`."""
-    if has_trait(op.name, "marker"):  # a marker gives its operands; how gradients pass is for reverse mode
+    rule = op.attrs.get("rule") if op.name == "with_gradient" else None
+    opaque = getattr(rule, "op", None) is not None  # nothing moves its first operands, which are made in Python
+    if has_trait(op.name, "marker") and not opaque:
+        # A marker gives its operands; how gradients pass is for reverse mode.
         return [found.get(v) for v in op.operands[: len(op.results)]]
+    if opaque and rule.push_forward is not None:  # type: ignore[union-attr]
+        xs = op.operands[len(op.results) :]
+        pushed: list[Value | None] = rule.push_forward([found.get(v) for v in xs], xs)  # type: ignore[union-attr]
+        return pushed
     cts = [Value(r.type, "u") if is_differentiable(r.dtype) else None for r in op.results]
     if all(ct is None for ct in cts):
         return [None] * len(op.results)

@@ -144,7 +144,7 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
             continue
         op = new.owner
-        if new in needed or (op.name in ("scan", "ifelse") and _may_fail(op, known)):
+        if not needed.isdisjoint(op.results) or (op.name in ("scan", "ifelse") and _may_fail(op, known)):
             continue  # where a call fails, the variable keeps its value
         if not _may_write(op, new, s.value, host):
             continue
@@ -153,7 +153,7 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
             continue
         edges, chosen[new] = trial, s.name
         before = _intermediate(op, new, readers, roots, host)
-        if before is None or before.owner is None or before in needed:
+        if before is None or before.owner is None or not needed.isdisjoint(before.owner.results):
             continue
         if not _may_write(before.owner, before, s.value, host):
             continue

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from arignote.ir.bound import bound_symbols
 from arignote.ir.builder import Builder
-from arignote.ir.core import Func, Op, Value
+from arignote.ir.core import Func, Op, Value, every_op
 from arignote.ir.loops import Loop, copy_ops
 from arignote.passes.base import Pass, rebuild_ops
 from arignote.passes.blocks import map_blocks
@@ -16,7 +17,8 @@ from arignote.passes.blocks import map_blocks
 @dataclass(frozen=True)
 class ScanUnroll(Pass):
     """Write out loops of a known number of steps that have at most `limit` ops in all steps together, and all loops of
-    one step or none: their steps fuse, and rows that are known need no memory."""
+    one step or none: their steps fuse, and rows that are known need no memory. Loops whose steps find
+    out sizes stay."""
 
     name: ClassVar[str] = "scan_unroll"
 
@@ -36,6 +38,8 @@ class ScanUnroll(Pass):
         count = sum(o.name != "const" for o in op.regions[0].ops)
         if not isinstance(steps, int) or (steps > 1 and steps * count > self.limit):
             return None
+        if steps > 1 and any(bound_symbols(o) for o in every_op(op.regions[0].ops)):
+            return None  # a size that each step has of its own is one name in the body
         return _written_out(b, Loop.of(operands, op.regions[0], op.attrs), steps)
 
 

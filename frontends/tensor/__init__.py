@@ -23,6 +23,7 @@ from arignote.frontends.tensor import (
     masks,
     nlinalg,
     nnet,
+    opclasses,
     padding,
     positions,
     random,
@@ -174,6 +175,7 @@ from arignote.frontends.tensor.linear import (
 )
 from arignote.frontends.tensor.masks import *  # noqa: F403
 from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.opclasses import *  # noqa: F403
 from arignote.frontends.tensor.padding import *  # noqa: F403
 from arignote.frontends.tensor.positions import *  # noqa: F403
 from arignote.frontends.tensor.printing import debugprint, pp
@@ -451,8 +453,8 @@ __all__ = [
 ]
 __all__.extend(_CONSTRUCTORS)
 for _module in (
-    asserting, builders, constants, cumulative, derivatives, distinct, grids, masks, padding, positions, rearranging,
-    sorting, updates,
+    asserting, builders, constants, cumulative, derivatives, distinct, grids, masks, opclasses, padding, positions,
+    rearranging, sorting, updates,
 ):  # fmt: skip
     __all__.extend(_module.__all__)
 

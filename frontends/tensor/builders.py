@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontends.tensor.cloning import check_same_type, copied
 from arignote.frontends.tensor.convert import as_tensor_variable, label
 from arignote.frontends.tensor.creation import zeros_like
-from arignote.frontends.tensor.gradient import DisconnectedType, NoGradient, NullTypeGradError, grad
+from arignote.frontends.tensor.gradient import DisconnectedType, NoGradient, grad
 from arignote.frontends.tensor.graph import Variable, emit_all, wrap
 from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.variable import TensorConstant
@@ -116,7 +116,7 @@ class OpFromGraph:
             found = pull_back([wrap(x) for x in xs], outputs, gradients)
             if len(found) != len(xs):
                 raise ValueError(f"the gradient of {self} gave {len(found)} values for {len(xs)} inputs")
-            return [_gradient(g, x) for g, x in zip(found, xs, strict=True)]
+            return [gradient_of(g, x) for g, x in zip(found, xs, strict=True)]
 
         rule = Rule(str(self))
         rule.pull_back = apply
@@ -167,12 +167,11 @@ def _is_default(overrides: Any) -> bool:
     return isinstance(overrides, str) and overrides == "default"
 
 
-def _gradient(g: Any, x: Value) -> Value | None:
-    """What a rule gave for `x`, as derivation takes it."""
+def gradient_of(g: Any, x: Value) -> Any:
+    """What a rule of the user's own gave for `x`, as derivation takes it: a value or None. What stands for a gradient
+    that is not defined is an error where it is used."""
     if isinstance(g, NoGradient):
-        if isinstance(g.type, DisconnectedType):
-            return None
-        raise NullTypeGradError(str(g.type.why_null))
+        return None if isinstance(g.type, DisconnectedType) else g
     if g is None or not is_differentiable(x.dtype):
         return None
     found = as_tensor_variable(g)

@@ -58,7 +58,7 @@ class FunctionGraph:
 
     def toposort(self) -> list[Apply]:
         """The ops in the order of execution, without constants."""
-        return [Apply(op) for op in self.func.ops if op.name != "const"]
+        return [Apply.of(op) for op in self.func.ops if op.name != "const"]
 
     @property
     def apply_nodes(self) -> set[Apply]:
@@ -79,7 +79,7 @@ class FunctionGraph:
                 out[wrap(v)] = []
         for op in self.func.ops:
             for i, v in enumerate(op.operands):
-                out[wrap(v)].append((Apply(op), i))
+                out[wrap(v)].append((Apply.of(op), i))
         for i, v in enumerate(self.func.roots()):
             out[wrap(v)].append(("output", i))
         return out

@@ -209,7 +209,10 @@ class NoGradient:
     type: DisconnectedType | NullType
 
     def __getattr__(self, name: str) -> Any:
-        raise NullTypeGradError(f"there is no gradient to take {name} of: {self.type}")
+        if name.startswith("__"):
+            raise AttributeError(name)
+        why = getattr(self.type, "why_null", "the result does not depend on the input")
+        raise NullTypeGradError(f"there is no gradient to take {name} of: {why}")
 
 
 class NullTypeGradError(TypeError):

@@ -10,8 +10,25 @@ from arignote.ir.diag import Loc
 _OUTSIDE = ("arignote.models",)
 
 
+_pinned: list[Loc] = []
+
+
+class pinned:
+    """All that is recorded inside belongs to the line that is the user's now: what an op of the user's own records."""
+
+    def __enter__(self) -> None:
+        loc = user_loc()
+        self._count = 0 if loc is None else 1
+        _pinned.extend([] if loc is None else [loc])
+
+    def __exit__(self, *error: object) -> None:
+        del _pinned[len(_pinned) - self._count :]
+
+
 def user_loc() -> Loc | None:
-    """The innermost frame outside the package, or None where there is none."""
+    """The innermost frame outside the package, or None where there is none; inside `pinned` what it was there."""
+    if _pinned:
+        return _pinned[-1]
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")

@@ -38,7 +38,7 @@ class TensorVariable(Operators, Methods, Variable):
     def owner(self) -> Apply | None:
         """The op that makes it; None for inputs and constants."""
         op = self.value_.owner
-        return None if op is None or op.name == "const" else Apply(op)
+        return None if op is None or op.name == "const" else Apply.of(op)
 
     @property
     def index(self) -> int | None:

@@ -79,7 +79,7 @@ def io_toposort(
 ) -> list[Apply]:
     """The ops between `inputs` and `outputs`, operands before users."""
     order = toposort([v.value_ for v in outputs], [v.value_ for v in inputs])
-    return [Apply(op) for op in order if op.name != "const"]
+    return [Apply.of(op) for op in order if op.name != "const"]
 
 
 def ops(inputs: Iterable[Variable], outputs: Iterable[Variable]) -> set[Apply]:

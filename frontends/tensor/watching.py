@@ -146,7 +146,7 @@ def _call(
     results: Sequence[Array | None],
 ) -> None:
     if hook is not None and number is not None:
-        hook(number, Apply(op), Thunk(operands, results))
+        hook(number, Apply.of(op), Thunk(operands, results))
 
 
 def statistics(x: Array) -> str:

@@ -104,15 +104,23 @@ class stop_gradient:
 
 class Rule(str):
     """The name of a rule for `with_gradient`, with the rule itself:
-    pull_back(cts, ys, xs) -> one gradient or None per x; a ct is None where none comes back."""
+    pull_back(cts, ys, xs) -> one gradient or None per x; a ct is None where none comes back.
+
+    Attributes:
+        op: what made `ys` out of `xs` where no other gradients could be derived: an op that runs in Python.
+        push_forward: (tangents or None, xs) -> one tangent or None per y; where there is none for such an op, the
+            transpose of `pull_back` is.
+    """
 
     pull_back: Any = None
+    op: Any = None
+    push_forward: Any = None
 
 
 def _adopt(ops: list[Op], grads: Iterable[Value | None], given: set[Value]) -> None:
     """Add to the body of a loop those floating ops of a rule that depend on what the rule was given."""
     own, inside = set(ops), set(given)
-    for op in toposort([g for g in grads if g is not None], given):
+    for op in toposort([g for g in grads if isinstance(g, Value)], given):
         if not inside.isdisjoint(op.operands) or op in own:
             inside.update(op.results)
             if op not in own:

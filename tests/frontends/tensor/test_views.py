@@ -186,7 +186,7 @@ def test_the_graph_can_be_walked() -> None:
     product = order[0].outputs[0]
     assert graph.clients[product] == [(order[1], 0)]
     assert ("output", 0) in graph.clients[graph.outputs[0]]
-    assert product.owner == Apply(order[0]._op)
+    assert product.owner == Apply.of(order[0]._op)
     assert {*graph.inputs, product} <= graph.variables
     assert graph.clients[graph.inputs[1]][0][0] == order[0]
 
