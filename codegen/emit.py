@@ -143,6 +143,21 @@ def as_stmt(stmts: Sequence[Any]) -> Any:
     return stmts[0] if len(stmts) == 1 else tirx.SeqStmt(list(stmts) or [tirx.Evaluate(tirx.const(0, "int32"))])
 
 
+@dataclass
+class Lane:
+    """A vector loop: its variable and width, what stands before it, its body, and the variables that differ by lane."""
+
+    var: Any
+    width: int
+    before: list[Any]
+    body: list[Any]
+    varying: set[Any]
+
+    def differs(self, value: Any) -> bool:
+        """Whether an expression has a value of its own in each lane."""
+        return not self.varying.isdisjoint(tirx.analysis.undefined_vars(value))
+
+
 class Emitter:
     """Collects statements; loops and branches open nested lists."""
 
@@ -151,7 +166,7 @@ class Emitter:
     def __init__(self) -> None:
         self.stmts: list[Any] = []
         self.names = 0
-        self.lane: tuple[Any, int, list[Any]] | None = None  # variable and width of the vector loop, its cells
+        self.lane: Lane | None = None  # the vector loop that statements are emitted in
 
     def add(self, stmt: Any) -> None:
         """Append a statement."""
@@ -171,24 +186,29 @@ class Emitter:
 
         TVM 0.27's analyzer substitutes pure bound values into their uses again, so a chain of n of them would cost
         2**n. A value other than an index therefore goes through a cell of scratch memory, one per lane of the vector
-        loop around it, whose load the analyzer leaves alone and which LLVM keeps in a register.
+        loop around it, whose load the analyzer leaves alone and which LLVM keeps in a register. What is the same in
+        all lanes is computed before that loop.
         """
         if isinstance(value, (tirx.Var, tirx.IntImm, tirx.FloatImm)):
             return value
+        if self.lane is not None and self.stmts is self.lane.body and not self.lane.differs(value):
+            return self._bind_before(self.lane, value, name)
         self.names += 1
         dtype = str(value.ty)
         if self.lane is None and dtype in ("int64", "bool") and not chained:
             return self._named(value, name, dtype)
         if dtype.startswith("float") and _is_load(value):
             return self._named(value, name, dtype)
-        lane, width, cells = self.lane or (ZERO, 1, None)
+        at, width, before = (
+            (ZERO, 1, self.stmts) if self.lane is None else (self.lane.var, self.lane.width, self.lane.before)
+        )
         stored = "int8" if dtype == "bool" else dtype
         cell = tirx.decl_buffer((i64(width),), stored, name=f"{name}{self.names}", scope=self.scratch)
-        (self.stmts if cells is None else cells).append(alloc(cell))
+        before.append(alloc(cell))
         if dtype == "bool":
             value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
-        self.add(tirx.BufferStore(cell, value, [lane]))
-        load = tirx.BufferLoad(cell, [lane])
+        self.add(tirx.BufferStore(cell, value, [at]))
+        load = tirx.BufferLoad(cell, [at])
         if dtype == "bool":
             return tirx.NE(load, tirx.const(0, "int8"))
         # The analyzer takes no vectors of integers: these stay loads.
@@ -197,7 +217,16 @@ class Emitter:
     def _named(self, value: Any, name: str, dtype: str) -> Any:
         var = tirx.Var(f"{name}{self.names}", dtype)
         self.add(tirx.Bind(var, value))
+        if self.lane is not None:
+            self.lane.varying.add(var)
         return var
+
+    def _bind_before(self, lane: Lane, value: Any, name: str) -> Any:
+        self.lane, self.stmts = None, lane.before
+        try:
+            return self.bind(value, name, chained=True)
+        finally:
+            self.lane, self.stmts = lane, lane.body
 
     @property
     def plain_c(self) -> bool:
@@ -211,13 +240,13 @@ class Emitter:
         """
         if self.lane is None:
             return self.bind(tirx.if_then_else(far, slow(*xs), fast))
-        lane, width, cells = self.lane
+        lane = self.lane
 
         def cell(value: Any) -> Any:
             self.names += 1
-            out = tirx.decl_buffer((i64(width),), str(value.ty), name=f"lanes{self.names}", scope=self.scratch)
-            cells.append(alloc(out))
-            self.add(tirx.BufferStore(out, value, [lane]))
+            out = tirx.decl_buffer((i64(lane.width),), str(value.ty), name=f"lanes{self.names}", scope=self.scratch)
+            lane.before.append(alloc(out))
+            self.add(tirx.BufferStore(out, value, [lane.var]))
             return out
 
         flag = "int64" if str(fast.ty) == "float64" else "int32"
@@ -228,8 +257,8 @@ class Emitter:
         call = tirx.BufferStore(out, slow(*(tirx.BufferLoad(x, [at]) for x in given)), [at])
         marked = tirx.NE(tirx.BufferLoad(flags, [at]), tirx.const(0, flag))
         body = tirx.IfThenElse(marked, call, None)
-        self.add(tirx.For(at, ZERO, i64(width), tirx.ForKind.SERIAL, body))
-        return self.bind(tirx.BufferLoad(out, [lane]))
+        self.add(tirx.For(at, ZERO, i64(lane.width), tirx.ForKind.SERIAL, body))
+        return self.bind(tirx.BufferLoad(out, [lane.var]))
 
     @contextmanager
     def nested(self) -> Iterator[list[Any]]:
@@ -251,14 +280,14 @@ class Emitter:
             return
         self.names += 1
         var = tirx.Var(f"i{self.names}", "int64")
-        cells: list[Any] = []
-        if kind == tirx.ForKind.VECTORIZED:
-            self.lane = (var, int(extent.value), cells)
+        before: list[Any] = []
         with self.nested() as stmts:
+            if kind == tirx.ForKind.VECTORIZED:
+                self.lane = Lane(var, int(extent.value), before, stmts, {var})
             body(var)
         if kind == tirx.ForKind.VECTORIZED:
             self.lane = None
-        self.stmts += cells
+        self.stmts += before
         if stmts:
             self.add(tirx.For(var, start, extent, kind, as_stmt(stmts)))
 
@@ -286,11 +315,14 @@ class Emitter:
             body()
         self.add(tirx.While(condition, as_stmt(stmts)))
 
-    def vectors(self, n: Any, lanes: int, body: Callable[[Any, Any, int], None], unroll: int = 1) -> None:
+    def vectors(
+        self, n: Any, lanes: int, body: Callable[[Any, Any, int], None], unroll: int = 1, overlap: bool = False
+    ) -> None:
         """Cover 0..n-1 by vectors: `body(j, slot, width)` emits for elements j (a vector loop runs outside it).
 
         `slot` is the position in accumulators of `unroll * lanes` elements. A remainder that is known is one narrower
-        vector, one that is not is a scalar loop.
+        vector, one that is not is a scalar loop; with `overlap`, elements may be done twice, and it is a vector that
+        ends where the run does, if it is that long.
         """
         def one(base: Any, offset: int, width: int) -> None:
             if width == 1:
@@ -313,7 +345,15 @@ class Emitter:
 
             self.loop(whole, blocks)
             rest = self.bind(whole * i64(wide), "rest")
-            self.loop(n - rest, lambda j: body(add(rest, j), ZERO, 1))
+
+            def scalars() -> None:
+                self.loop(n - rest, lambda j: body(add(rest, j), ZERO, 1))
+
+            if not overlap:
+                scalars()
+                return
+            last = self.bind(n - i64(lanes), "last")
+            self.when(tirx.LT(last, ZERO), scalars, lambda: self.when(tirx.LT(rest, n), lambda: one(last, 0, lanes)))
             return
         size = int(n.value)
         whole = size // wide

@@ -26,6 +26,7 @@ from arignote.codegen.emit import (
     private_function,
     scalar_var,
 )  # fmt: skip
+from arignote.codegen.pieces import compared
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
@@ -127,6 +128,7 @@ class KernelEmitter(Emitter):
         self.rows: dict[Value, Any] = {}  # values per row that are known now: reductions
         self.cache: dict[Value, Buffer] = {}  # row buffers
         self.drawn: dict[Value, Callable[[Any], Any]] = {}  # random words at a position, where they are at hand
+        self.piece: tuple[Value, int] | None = None  # the value that is in pieces, and the one that the loops are in
         self.level: dict[Value, int] = {}
         for i, p in enumerate(self.region.params):
             if i in by_value:
@@ -208,15 +210,18 @@ class KernelEmitter(Emitter):
             xs = [self.value(x, self.operand_index(x, v, idx)) for x in operands]
             if op.name == "broadcast":
                 return xs[0]
-            return self.bind(self.lowered(lambda: lower(K, *xs, **self._attrs(op))), "t")
+            if self.piece is not None and self.piece[0] is v and self._is_here(idx):
+                return compared(op, self.piece[1])
+            return self.bind(self.lowered(lambda: lower(K, *xs, **self.attrs_of(op))), "t")
         if "index" in record.traits:
-            reads = [_Read(self, x) for x in op.operands]
-            at = idx
+            at, attrs = idx, self.attrs_of(op)
+            if self.piece is not None and self.piece[0] is v and self._is_here(idx):
+                attrs["piece"] = self.piece[1]
             if "position" in record.traits:
                 at = (self.flat(v, idx),)
                 if v in self.drawn and self._is_here(idx):
                     return self.bind(self.drawn[v](*at), "r")
-            return self.bind(self.lowered(lambda: lower(K, at, *reads, **self._attrs(op))), "r")
+            return self.bind(self.lowered(lambda: lower(K, at, *self.reads(op), **attrs)), "r")
         if "reduction" in record.traits and not op.attrs["axes"]:  # over no axes: the operand, or the only position
             return K.const(0, "i64") if op.name.startswith("arg") else self.value(op.operands[0], idx)
         raise AssertionError(f"{op.name} is not a scalar op")
@@ -225,7 +230,11 @@ class KernelEmitter(Emitter):
         """Whether `idx` is the element that the loops are at."""
         return len(idx) == len(self.here) and all(map(operator.is_, idx, self.here))
 
-    def _attrs(self, op: Op) -> dict[str, Any]:
+    def reads(self, op: Op) -> list[_Read]:
+        """The operands of an index op, to be read anywhere."""
+        return [_Read(self, x) for x in op.operands]
+
+    def attrs_of(self, op: Op) -> dict[str, Any]:
         """Attributes with dimensions as expressions where they are symbolic."""
 
         def convert(a: Any) -> Any:
@@ -363,7 +372,7 @@ class KernelEmitter(Emitter):
 
     def reducer(self, op: Op) -> Reducer:
         lower: Any = OPS[op.name].lower
-        reducer: Reducer = lower(K, op.operands[0].dtype, **self._attrs(op))
+        reducer: Reducer = lower(K, op.operands[0].dtype, **self.attrs_of(op))
         return reducer
 
     here: tuple[Any, ...] = ()

@@ -13,6 +13,7 @@ from typing import Any
 
 from arignote.codegen.emit import ZERO, Buffer, add, floordiv, i64, is_const, linear_index, mul
 from arignote.codegen.kernels import COSTLY, Kernel, KernelEmitter
+from arignote.codegen.pieces import in_pieces
 from arignote.codegen.random import in_chunks
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
@@ -51,10 +52,13 @@ def _map(e: KernelEmitter) -> None:
         def start(j: Any) -> Any:
             return linear_index(e.at({**known, n - 1: j}), [e.dim(d) for d in e.domain])
 
-        def run(first: Any, count: Any) -> None:
-            e.vectors(count, e.fit(e.domain[-1]), lambda j, slot, width: vector(add(first, j), slot, width))
+        def run(first: Any, count: Any, overlap: bool = False) -> None:
+            lanes = e.fit(e.domain[-1])
+            e.vectors(count, lanes, lambda j, slot, width: vector(add(first, j), slot, width), overlap=overlap)
 
-        in_chunks(e, start, low, e.dim(e.domain[-1]) if size is None else size, run)
+        part, size = size is not None, e.dim(e.domain[-1]) if size is None else size
+        if not in_pieces(e, known, low, size, part, lambda first, count: run(first, count, overlap=not e.alias)):
+            in_chunks(e, start, low, size, run)
 
     if n == 0 or e.target.kind == "cuda":
         e.outer(tuple(range(n)), store, 1)

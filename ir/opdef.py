@@ -39,7 +39,7 @@ TRAITS = frozenset(
     )
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
-OPTIONAL = ("fold", "scratch", "flops", "trips")
+OPTIONAL = ("fold", "scratch", "flops", "trips", "cuts")
 #: Attributes that any op may carry and that change no value: where the plan puts the results in memory.
 ANNOTATIONS = ("mem",)
 
@@ -73,6 +73,7 @@ class OpDef:
     scratch: Callable[..., Any] | None = None
     flops: Callable[..., Any] | None = None
     trips: Callable[..., Any] | None = None
+    cuts: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def defop(cls: type) -> OpDef:
         fields.get("scratch"),
         fields.get("flops"),
         fields.get("trips"),
+        fields.get("cuts"),
     )
     OPS[name] = op
     return op

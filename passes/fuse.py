@@ -128,8 +128,24 @@ class _Fusion:
             return  # an index op reads from memory: a leaf of its kernel
         for p in reversed(producers):
             target = self.groups[p]
-            if target is not self.groups[op] and not _is_free(p):
+            if target is not self.groups[op] and not self._copied(p):
                 self._try_merge(target, self.groups[op])
+
+    def _copied(self, op: Op) -> bool:
+        """Whether `op` becomes a part of the kernels that use it."""
+        return _is_free(op) or self._read_in_place(op)
+
+    def _read_in_place(self, op: Op) -> bool:
+        """Whether `op` is a slice that one index op reads, which can as well read what it is a slice of."""
+        users = self.users.get(op.results[0], []) if op.name == "slice" else []
+        once = len(users) == 1 and op.results[0] not in self.roots and len(op.operands) == 1
+        return once and _reads_memory(users[0]) and not has_trait(users[0].name, "position") and self._fusable(op)
+
+    def _in_memory(self, v: Value) -> Value:
+        """What an index op reads where its operand is `v`."""
+        while v.owner is not None and self._read_in_place(v.owner):
+            v = v.owner.operands[0]
+        return v
 
     def _row_reshape(self, op: Op) -> bool:
         """A reshape between the two forms of a value per row, `[n]` and `[n,1]`."""
@@ -144,6 +160,8 @@ class _Fusion:
     def _try_merge(self, a: _Group, b: _Group) -> bool:
         """Merge `a` and the later group `b` if the union is one kernel and depends on nothing in between."""
         if not a.fusable or a.size + b.size > self.max_ops:
+            return False
+        if any(map(self._read_in_place, (*a.ops, *b.ops))):
             return False
         if not (a.axes or b.axes) and any(op.name == "reshape" for op in (*a.ops, *b.ops)):
             return False  # only between the two forms of a value per row
@@ -177,7 +195,10 @@ class _Fusion:
         """Whether `b` reads what `a` computes at other places than where it is at: from memory, not within a kernel."""
         return any(
             _reads_memory(op)
-            and any(v.owner is not None and not _is_free(v.owner) and self.groups[v.owner] is a for v in op.operands)
+            and any(
+                v.owner is not None and not _is_free(v.owner) and self.groups[v.owner] is a
+                for v in map(self._in_memory, op.operands)
+            )
             for op in b.ops
         )  # fmt: skip
 
@@ -326,7 +347,7 @@ class _Fusion:
         def read(v: Value) -> Value:
             if v in local:
                 return local[v]
-            if v.owner is not None and v.owner not in inside and _is_free(v.owner):
+            if v.owner is not None and v.owner not in inside and self._copied(v.owner):
                 copied = [read(u) for u in v.owner.operands]
                 (local[v],) = inner.emit(
                     v.owner.name, *copied, loc=v.owner.loc, names=[v.name], **v.owner.attrs
@@ -353,4 +374,4 @@ class _Fusion:
     def _leaves(self, user: Op, group: _Group) -> bool:
         """Whether `user` reads a result of `group` from memory."""
         other = self.groups[user]
-        return other is not group and not (all(_is_free(op) for op in group.ops) and other.fusable)
+        return other is not group and not (all(map(self._copied, group.ops)) and other.fusable)

@@ -69,16 +69,20 @@ def _copy(builder: Builder, value: Value) -> Value:
 
 
 def _with_copies(func: Func) -> Func:
-    """Give each result memory of its own, and each update whose value is not freshly computed a copy."""
+    """Give each result memory of its own, and each update whose value is not freshly computed a copy.
+
+    A result that is all of a computed value in another shape is that value's memory."""
     host = host_scalars(func)
+    late = late_results(func)
     ops = list(func.ops)
     builder = Builder(ops)
     taken: set[Value] = set()
     results = []
-    for r in func.results:
-        if not owns_memory(r, host) or r in taken:
-            r = _copy(builder, r)
-        taken.add(r)
+    for i, r in enumerate(func.results):
+        whole = r if i in late else storage(r, host)
+        if not owns_memory(whole, host) or whole in taken or whole.type.size != r.type.size:
+            r = whole = _copy(builder, r)
+        taken.add(whole)
         results.append(r)
     states = []
     for s in func.states:
@@ -276,7 +280,7 @@ class _Planner:
     def result(self) -> Func:
         func = self.func
         late = late_results(func)
-        final = {r: f"out.{i}" for i, r in enumerate(func.results) if i not in late}
+        final = {self._storage(r): f"out.{i}" for i, r in enumerate(func.results) if i not in late}
         final.update((v, f"state.{name}") for v, name in self.in_place.items())
         mapping: dict[Value, Value] = {}
         kept = [s.update for s in func.states if s.update is not None]

@@ -231,7 +231,22 @@ class concatenate:
         return tuple(grads)
 
     @staticmethod
-    def lower(k: Any, idx: Any, *xs: Any, axis: int) -> Any:
+    def cuts(k: Any, idx: Any, *xs: Any, axis: int) -> list[Any]:
+        ends: list[Any] = []
+        for x in xs[:-1]:
+            ends.append((ends[-1] if ends else k.const(0, "i64")) + x.shape[axis])
+        if axis == len(idx) - 1:
+            return ends
+        whole, zero = xs[0].shape[-1] + k.const(0, "i64"), k.const(0, "i64")
+        return [k.select(idx[axis] < end, whole, zero) for end in ends]
+
+    @staticmethod
+    def lower(k: Any, idx: Any, *xs: Any, axis: int, piece: int | None = None) -> Any:
+        if piece is not None:
+            before = k.const(0, "i64")
+            for x in xs[:piece]:
+                before = before + x.shape[axis]
+            return xs[piece](*idx[:axis], idx[axis] - before, *idx[axis + 1 :])
         # `select` evaluates both sides, so every read is clamped into its operand; what is known
         # to be empty is never read.
         value = None
@@ -336,10 +351,16 @@ class roll:
         return (b.roll(ct, b.neg(by), axis=axis) if is_differentiable(x.dtype) else None, None)
 
     @staticmethod
-    def lower(k: Any, idx: Any, x: Any, by: Any, *, axis: int) -> Any:
+    def cuts(k: Any, idx: Any, x: Any, by: Any, *, axis: int) -> list[Any] | None:
+        return [k.mod(by(), x.shape[axis] + k.const(0, "i64"))] if axis == len(idx) - 1 else None
+
+    @staticmethod
+    def lower(k: Any, idx: Any, x: Any, by: Any, *, axis: int, piece: int | None = None) -> Any:
         size = x.shape[axis] + k.const(0, "i64")
         at = idx[axis] - k.named(k.mod(by(), size))
-        return x(*idx[:axis], k.select(at < 0, at + size, at), *idx[axis + 1 :])
+        around = at + size
+        at = k.select(at < 0, around, at) if piece is None else at if piece else around
+        return x(*idx[:axis], at, *idx[axis + 1 :])
 
     @staticmethod
     def samples() -> Samples:

@@ -70,6 +70,21 @@ def starts(start: Shape, bound: Positions, values: tuple[Array, ...]) -> list[in
     return out
 
 
+def placed(idx: Any, start: Shape, step: Positions, bound: Positions, scalars: tuple[Any, ...]) -> list[Any]:
+    """For code: how far each index is behind the start of a slice in the direction of its step, and its size."""
+    first: list[Any] = list(start)
+    for axis, read in zip(bound, scalars, strict=True):
+        first[axis] = read()
+    return [(i - f if by > 0 else f - i, by if by > 0 else -by) for i, f, by in zip(idx, first, step, strict=True)]
+
+
+def within(k: Any, away: Any, width: int, size: Any) -> Any:
+    """For code: whether an index that is `away` from a start is one of `size`, every `width`th."""
+    by = k.const(width, "i64")
+    here = k.logical_and(away >= 0, (away if width == 1 else k.floordiv(away, by)) < size)
+    return here if width == 1 else k.logical_and(here, k.eq(k.mod(away, by), k.const(0, "i64")))
+
+
 def is_whole(op: Op, x: Value) -> bool:
     """Whether a slice with constant places takes all of `x` as it lies."""
     attrs = op.attrs
@@ -261,29 +276,58 @@ class update_slice:
         step: Positions,
         mode: str,
         bound_start: Positions = (),
+        piece: int | None = None,
         **attrs: Any,
     ) -> Any:
-        if any(literal(d) == 0 for d in v.shape):
+        if piece in (0, 2) or any(literal(d) == 0 for d in v.shape):
             return x(*idx)
-        first: list[Any] = list(start)
-        for axis, read in zip(bound_start, scalars, strict=True):
-            first[axis] = read()
         zero = k.const(0, "i64")
         inside: Any = None
         source = []
-        for i, f, by, size in zip(idx, first, step, v.shape, strict=True):
-            away = i - f if by > 0 else f - i
-            width = by if by > 0 else -by
-            by_width = k.const(width, "i64")
-            position = away if width == 1 else k.floordiv(away, by_width)
-            here = k.logical_and(away >= 0, position < size)
-            if width != 1:
-                here = k.logical_and(here, k.eq(k.mod(away, by_width), zero))
+        axes = zip(placed(idx, start, step, bound_start, scalars), v.shape, strict=True)
+        for axis, ((away, width), size) in enumerate(axes):
+            known = piece is not None and (axis < len(idx) - 1 or width == 1)
+            position = away if width == 1 else k.floordiv(away, k.const(width, "i64"))
+            if known:
+                source.append(position)
+                continue
+            here = within(k, away, width, size)
             inside = here if inside is None else k.logical_and(inside, here)
             source.append(k.max(k.min(position, size - 1), zero))  # both sides are evaluated
+        if inside is None and mode == "set":
+            return v(*source)
         old, new = x(*idx), v(*source)
         new = new if mode == "set" else old + new
         return new if inside is None else k.select(inside, new, old)
+
+    @staticmethod
+    def cuts(
+        k: Any,
+        idx: Any,
+        x: Any,
+        v: Any,
+        *scalars: Any,
+        start: Shape,
+        step: Positions,
+        bound_start: Positions = (),
+        **attrs: Any,
+    ) -> list[Any] | None:
+        """The part that is written, if the row has one: from its first element to its last."""
+        if any(literal(d) == 0 for d in v.shape):
+            return None
+        zero, row = k.const(0, "i64"), None
+        *outer, (away, width) = placed(idx, start, step, bound_start, scalars)
+        for (distance, by), size in zip(outer, v.shape, strict=False):
+            here = within(k, distance, by, size)
+            row = here if row is None else k.logical_and(row, here)
+        n = x.shape[-1] + zero
+        low, high = zero, n
+        if width == 1:  # counted from the first element, at column 0: upwards to -away, or downwards to away
+            low = zero - away if step[-1] > 0 else away - v.shape[-1] + 1
+            high = low + v.shape[-1]
+        if row is None:
+            return [low, high]
+        return [k.select(row, low, n), k.select(row, high, n)]
 
     @staticmethod
     def fold(b: Builder, op: Op) -> Value | None:
