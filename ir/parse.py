@@ -289,12 +289,15 @@ class _Parser(Reader):
         attrs: dict[str, Attr],
         regions: Sequence[Region],
     ) -> tuple[TensorType, ...]:
+        from arignote.ir.signature import wrong_kind  # which prints attributes
+
         try:
-            inferred = infer_types(name.text, operands, attrs, regions)
-            problem = next(filter(None, map(type_problem, inferred)), None)
-            if problem is None:
+            message = wrong_kind(OPS[name.text], attrs)
+            if message is None:
+                inferred = infer_types(name.text, operands, attrs, regions)
+                message = next(filter(None, map(type_problem, inferred)), None)
+            if message is None:
                 return inferred
-            message = problem
         except IRError as e:
             message = e.diagnostic.message
         finding = describe(name.text, operands, message, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 import typing
@@ -37,13 +38,23 @@ def misfit(record: OpDef, operands: int, attrs: Mapping[str, Any]) -> str:
     missing = [name for name in needed if name not in given]
     if missing:
         return f"takes {takes}; {_list(missing)} {'is' if len(missing) == 1 else 'are'} missing"
-    for name, value in sorted(given.items()):
-        if not _fits(value, known[name]):
-            return f"the attribute {name} is {_kind(known[name])}, not {attr_text(value, short_array_text)}"
+    wrong = wrong_kind(record, attrs)
+    if wrong is not None:
+        return wrong
     listed = ", ".join(f"{k}={attr_text(v, short_array_text)}" for k, v in sorted(given.items()))
     return f"the attributes {listed} do not fit the operands" if given else "the operands do not fit the op"
 
 
+def wrong_kind(record: OpDef, attrs: Mapping[str, Any]) -> str | None:
+    """Which attribute is not of the kind that the op takes, as a sentence; None where none is wrong."""
+    known = _signature(record)[2]
+    for name, value in sorted(attrs.items()):
+        if name in known and not _fits(value, known[name]):
+            return f"the attribute {name} is {_kind(known[name])}, not {attr_text(value, short_array_text)}"
+    return None
+
+
+@functools.cache
 def _signature(record: OpDef) -> tuple[int, float, dict[str, Any], list[str]]:
     """The least and the largest number of operands, the attributes with their types, and those that must be given."""
     hints = typing.get_type_hints(record.infer)

@@ -238,6 +238,8 @@ ERRORS = [
     (func_with("  %b = neg(%a, %a) : f32[2]"), "2:8", "neg: takes 1 operand, got 2"),
     (func_with("  %b = neg(%a) {k=1} : f32[2]"), "2:8", "neg: takes no attributes, got k"),
     (func_with("  %b = neg(%a) : f32[2] { (): yield() }"), "2:8", "neg: takes no regions"),
+    (func_with("  %b = sum(%a) {axes=0} : f32[]"), "2:8", "sum: the attribute axes is a list of integers, not 0"),
+    (func_with("  %b = reshape(%a) {shape=n} : f32[2]"), "2:8", "the attribute shape is a list of dimensions, not n"),
     (func_with("  %b = neg(%a) : f32[3]"), "2:18", "neg gives f32[2], not f32[3]"),
     (func_with("  %b = neg(%a)"), "2:8", "1 result but 0 types"),
     (func_with("  %b, %c = neg(%a) : f32[2], f32[2]"), "2:3", "neg has 1 result, 2 named"),
