@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arignote.codegen.convouter import ConvOuter
 from arignote.codegen.convspec import Sizes
 from arignote.codegen.convtile import ConvTile
 from arignote.codegen.convweight import ConvWeight
 from arignote.ir.core import Op
-from arignote.ir.ops.conv import is_direct
+from arignote.ir.ops.conv import is_direct, is_outer
 
 if TYPE_CHECKING:
     from arignote.codegen.host import HostEmitter
@@ -23,11 +24,11 @@ def direct_convolution(host: HostEmitter, op: Op) -> bool:
     sizes = Sizes.of(op)
     key = f"{op.name} {sizes}"
     if key not in host.known:
-        kernel = (
-            ConvWeight(sizes, host.target)
-            if op.name == "conv_weight"
-            else ConvTile(sizes, host.target, op.name == "conv_data")
-        )
+        kernel: ConvTile | ConvWeight | ConvOuter
+        if op.name != "conv_weight":
+            kernel = ConvTile(sizes, host.target, op.name == "conv_data")
+        else:
+            kernel = (ConvOuter if is_outer(w.type, sizes.groups) else ConvWeight)(sizes, host.target)
         host.known[key] = (host.define(f"{op.name}{len(host.functions)}", kernel.function()), None)
     pointers = [host.pointer(v).address() for v in (a, b, out)]
     pointers += [p.address() for p in host.workspace(op)]
