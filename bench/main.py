@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from bench import compile_time, follow, import_time, overhead, peers, report, roofline, table, timing
+from bench import compile_time, curves, follow, import_time, overhead, peers, report, roofline, table, timing
 from bench.environment import LOAD, RESULTS, drop_overrides, overrides, thread_counts
 from bench.schema import SchemaError
+from bench.twins import NoTwinError
 from bench.workloads import OPS, OVERHEAD, REGISTRY, TRAIN, Workload, find
 
 SEED = 20240
@@ -61,9 +62,10 @@ def _threads(text: str) -> list[int]:
         raise click.BadParameter(str(error)) from None
 
 
-def _save(document: Mapping[str, Any], out: str | None) -> None:
+def _save(document: Mapping[str, Any], out: str | None) -> Path:
     path = report.save(document, Path(out) if out else RESULTS)
     click.echo(f"wrote {path.name}")
+    return path
 
 
 def _latest(kind: str, folder: Path) -> dict[str, Any] | None:
@@ -331,6 +333,31 @@ def follow_command(
     _save(report.envelope("follow", results, command=command, seed=seed, versions=follow.versions()), out)
     if any(result["worst"] > follow.TOLERANCE for result in results):
         sys.exit(1)
+
+
+@main.command("curves")
+@click.argument("model")
+@click.option("--data", default=None, help="As for `arignote train`.")
+@click.option("--epochs", default=1, show_default=True, help="Passes over the data.")
+@click.option("--steps", type=int, default=None, help="End after so many steps.")
+@click.option("--validations", default=1, show_default=True, help="In each epoch.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As for `arignote train`.")
+@_seed_option
+@_out_option
+def curves_command(
+    model: str, data: str | None, epochs: int, steps: int | None, validations: int, settings: tuple[str, ...],
+    seed: int, out: str | None,
+) -> None:
+    """Train MODEL here and in PyTorch from the same values on the same minibatches: curves as JSON and PNG."""
+    words = {"data": data, "epochs": epochs, "steps": steps, "validations": validations, "set": settings, "seed": seed}
+    try:
+        result = curves.measure(model, data, epochs=epochs, steps=steps, validations=validations, seed=seed, log=_log,
+                                settings=settings)  # fmt: skip
+    except NoTwinError as error:
+        raise click.ClickException(str(error)) from None
+    command = [*_command("curves", words), model]
+    path = _save(report.envelope("curves", [result], command=command, seed=seed, versions=follow.versions()), out)
+    curves.picture(result, path.with_suffix(".png"))
 
 
 @main.command("roofline")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 VERSION = 1
-KINDS = ("run", "overhead", "compile-time", "import-time", "roofline", "follow", "ops")
+KINDS = ("run", "overhead", "compile-time", "import-time", "roofline", "follow", "curves", "ops")
 
 Check = Callable[[Any], bool]
 
@@ -112,6 +112,22 @@ _FOLLOWED: dict[str, Check] = {
     "analogies": _mapping,
     "spearman": _mapping,
 }
+_CURVES: dict[str, Check] = {
+    "model": _text,
+    "data": _text,
+    "settings": _mapping,
+    "parameters": _count,
+    "by_loss": lambda v: isinstance(v, bool),
+    "first": lambda v: isinstance(v, list) and all(_number(x) for pair in v for x in pair),
+    "validations": lambda v: isinstance(v, list) and bool(v),
+    "seconds": _mapping,
+}
+_VALIDATED: dict[str, Check] = {
+    "step": _count,
+    "epoch": _positive,
+    "arignote": _mapping,
+    "torch": _mapping,
+}
 _LIMIT: dict[str, Check] = {
     "threads": _count,
     "how": _mapping,
@@ -171,6 +187,12 @@ def validate(report: Any) -> None:
     if kind == "follow":
         for at, result in enumerate(results):
             _require(result, f"results[{at}]", _FOLLOWED)
+        return
+    if kind == "curves":
+        for at, result in enumerate(results):
+            _require(result, f"results[{at}]", _CURVES)
+            for row, found in enumerate(result["validations"]):
+                _require(found, f"results[{at}].validations[{row}]", _VALIDATED)
         return
     timed = _firsts if kind == "compile-time" else _steps
     for at, result in enumerate(results):

@@ -36,6 +36,7 @@ if typing.TYPE_CHECKING:
 
 BOOK_BATCH = 600
 SMALL_BATCH = 20  # for sets with too few examples for the book's minibatches
+MAY_BE_ZERO = ("dropout", "momentum", "decay")  # settings that switch something off
 FEWEST_BATCHES = 50  # an epoch of fewer minibatches is "too few"
 
 
@@ -96,6 +97,8 @@ class ModelBase(ABC):
             value = getattr(self, field.name)
             if isinstance(value, int) and not isinstance(value, bool) and value < 1:
                 raise SettingError(f"{self.name}: {field.name} must be at least 1, not {value}")
+            if field.name in MAY_BE_ZERO and value == 0:
+                continue
             if isinstance(value, float) and not 0 < value < float("inf"):
                 raise SettingError(f"{self.name}: {field.name} must be positive, not {value}")
 

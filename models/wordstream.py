@@ -149,7 +149,8 @@ class StreamTask(Task):
 
     - `train(i, rate)`: one update on piece `i` of the text, and its mean cross-entropy before; goes on from the states
       that the piece before left, and piece 0 from zeros;
-    - `valid(i)`, `test(i)`: the mean cross-entropy on a piece of that text.
+    - `valid(i)`, `test(i)`: the mean cross-entropy on a piece of that text;
+    - `texts`: by part, words int32[n, batch]: column i is the i-th part of the text.
     Raises `SettingError` for texts that are too short.
     """
 
@@ -165,8 +166,8 @@ class StreamTask(Task):
         self.streams = RandomStreams(seed)
         self.halving = ar.optim.Halving(model.rate)
         parts = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
-        self._texts = {part: pieces(self.vocabulary.encode(words), model.batch) for part, words in parts.items()}
-        self._n = {part: (len(text) - 1) // model.steps for part, text in self._texts.items()}
+        self.texts = {part: pieces(self.vocabulary.encode(words), model.batch) for part, words in parts.items()}
+        self._n = {part: (len(text) - 1) // model.steps for part, text in self.texts.items()}
         for part, n in self._n.items():
             if n < 1:
                 raise SettingError(
@@ -178,7 +179,7 @@ class StreamTask(Task):
         zero = np.zeros((model.batch, model.hidden), dtype)
         count = model.n_states * model.stack()
         self._states = {
-            part: [ar.shared(zero, name=f"{part}_state{i}") for i in range(count)] for part in self._texts
+            part: [ar.shared(zero, name=f"{part}_state{i}") for i in range(count)] for part in self.texts
         }
         self._noise: list[Any] = []
 
@@ -240,7 +241,7 @@ class StreamTask(Task):
         return {"train": lambda: self.train, "valid": lambda: self.valid}
 
     def about(self) -> str:
-        train, valid, test = (text.size for text in self._texts.values())
+        train, valid, test = (text.size for text in self.texts.values())
         count = self.model.count(len(self.vocabulary))
         return (
             f"{train} training, {valid} validation, {test} test words, {len(self.vocabulary)} different ones; "
@@ -307,7 +308,7 @@ class StreamTask(Task):
         return self._function(part, [], x, y, cost, last)
 
     def _function(self, part: str, inputs: list[Any], x: Any, y: Any, cost: Any, updates: Any) -> Any:
-        text = ar.shared(self._texts[part], name=f"{part}_text")
+        text = ar.shared(self.texts[part], name=f"{part}_text")
         index, steps = T.scalar("index", dtype="int64"), self.model.steps
         givens = {x: text[index * steps : (index + 1) * steps], y: text[index * steps + 1 : (index + 1) * steps + 1]}
         return ar.function([index, *inputs], cost, updates=updates, givens=givens, name=part, mode=self.mode)
