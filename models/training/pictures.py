@@ -13,7 +13,7 @@ from arignote.models.training.curves import new_figure, write_figure
 
 Array = NDArray[Any]
 
-MOST = 100  # images in a picture
+MOST = 100  # images in a picture, by default
 
 
 def images_picture(
@@ -24,8 +24,9 @@ def images_picture(
     each: bool = False,
     columns: int | None = None,
     names: Sequence[str] = (),
+    most: int = MOST,
 ) -> Path:
-    """Draw images side by side, the first 100 of them.
+    """Draw images side by side, the first `most` of them.
 
     - `images`: floats [n, h, w] or [n, c, h, w]; three channels are colours, and of any other number each
       is an image of its own;
@@ -34,7 +35,7 @@ def images_picture(
 
     Returns the path written. Raises ValueError for other shapes, ImportError without matplotlib.
     """
-    tiles = _tiles(images)[:MOST]
+    tiles = _tiles(images)[:most]
     if not len(tiles):
         raise ValueError("there are no images to draw")
     if each:

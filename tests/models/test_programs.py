@@ -39,6 +39,7 @@ SMALL = {
     "resnet": ["filters=4", "batch=2", "survival=0.5"],
     "rstn": ["filters=2", "hidden=4", "batch=2"],
     **dict.fromkeys(("stacked_rnn", "stacked_lstm", "deep_transition"), DEEP),
+    "rbm": ["hidden=20", "k=2", "batch=2"],
     "rhn": [*DEEP, "depth=2"],
     "stn": ["filters=2", "hidden=4", "batch=2"],
 }
