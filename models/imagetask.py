@@ -45,6 +45,7 @@ class ImageTask(Task):
             "valid": lambda: trainer.valid,
             "test": lambda: trainer.test,
             "predict": lambda: trainer.classifier.predict,
+            **self.model.functions(trainer.classifier),
         }
 
     def about(self) -> str:

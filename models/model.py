@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Self
 import arignote.tensor as T
 
 if typing.TYPE_CHECKING:
-    from arignote.models.classifier import Trainer
+    from arignote.models.classifier import Classifier, Trainer
     from arignote.models.data import Dataset
     from arignote.models.data.augment import Transformation
     from arignote.models.task import Painter, Task
@@ -172,6 +172,10 @@ class Model(ModelBase):
     def augmentation(self, data: "Dataset") -> "Transformation | None":
         """How training images are changed; None: they are used as stored, in the stored order."""
         return None
+
+    def functions(self, classifier: "Classifier") -> "Mapping[str, Callable[[], Any]]":
+        """What makes each function that the model has besides those of every classifier, by name."""
+        return {}
 
     def pictures(self, trainer: "Trainer") -> "Mapping[str, Painter]":
         """What to draw after training beside learning curves and confusion matrix."""
