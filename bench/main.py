@@ -349,11 +349,15 @@ def curves_command(
     seed: int, out: str | None,
 ) -> None:
     """Train MODEL here and in PyTorch from the same values on the same minibatches: curves as JSON and PNG."""
+    from arignote.models.data import DataError
+    from arignote.models.model import SettingError
+    from arignote.models.registry import UnknownModelError
+
     words = {"data": data, "epochs": epochs, "steps": steps, "validations": validations, "set": settings, "seed": seed}
     try:
         result = curves.measure(model, data, epochs=epochs, steps=steps, validations=validations, seed=seed, log=_log,
                                 settings=settings)  # fmt: skip
-    except NoTwinError as error:
+    except (NoTwinError, DataError, SettingError, UnknownModelError) as error:
         raise click.ClickException(str(error)) from None
     command = [*_command("curves", words), model]
     path = _save(report.envelope("curves", [result], command=command, seed=seed, versions=follow.versions()), out)
