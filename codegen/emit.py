@@ -260,6 +260,58 @@ class Emitter:
         self.add(tirx.For(at, ZERO, i64(lane.width), tirx.ForKind.SERIAL, body))
         return self.bind(tirx.BufferLoad(out, [lane.var]))
 
+    def repeated(
+        self, state: Sequence[Expr], going: Callable[..., Expr], step: Callable[..., Sequence[Expr]]
+    ) -> list[Expr]:
+        """The state after `state = step(*state)` as long as `going(*state)`. Not in a vector loop."""
+        cells = self._cells(state)
+        (on,) = self._cells([tirx.const(0, "int8")])
+
+        def test() -> None:
+            flag = tirx.Select(going(*self._values(cells)), tirx.const(1, "int8"), tirx.const(0, "int8"))
+            self.add(tirx.BufferStore(on, flag, [ZERO]))
+
+        def body() -> None:
+            self._assign(cells, step(*self._values(cells)))
+            test()
+
+        self._assign(cells, state)
+        test()
+        self.repeat(tirx.NE(tirx.BufferLoad(on, [ZERO]), tirx.const(0, "int8")), body)
+        return self._values(cells)
+
+    def branched(
+        self, condition: Expr, then: Callable[[], list[Expr]], otherwise: Callable[[], list[Expr]]
+    ) -> list[Expr]:
+        """The values of one of the two, by a jump. Not in a vector loop."""
+        with self.nested() as first:
+            values = [self.bind(x) for x in then()]
+        cells = self._cells(values)
+        with self.nested() as assigned:
+            self._assign(cells, values)
+        with self.nested() as second:
+            self._assign(cells, otherwise())
+        self.add(tirx.IfThenElse(condition, as_stmt([*first, *assigned]), as_stmt(second)))
+        return self._values(cells)
+
+    def _cells(self, values: Sequence[Expr]) -> list[Any]:
+        """Memory for one scalar each."""
+        assert self.lane is None, "a jump in a vector loop"
+        cells = []
+        for x in values:
+            self.names += 1
+            cells.append(tirx.decl_buffer((i64(1),), str(x.ty), name=f"s{self.names}", scope=self.scratch))
+            self.add(alloc(cells[-1]))
+        return cells
+
+    def _assign(self, cells: Sequence[Any], values: Sequence[Expr]) -> None:
+        """Store all at once: a value may be made of what another replaces."""
+        for cell, x in zip(cells, [self.bind(x) for x in values], strict=True):
+            self.add(tirx.BufferStore(cell, x, [ZERO]))
+
+    def _values(self, cells: Sequence[Any]) -> list[Any]:
+        return [self.bind(tirx.BufferLoad(c, [ZERO])) for c in cells]
+
     @contextmanager
     def nested(self) -> Iterator[list[Any]]:
         """Statements emitted inside go to the list that is yielded."""

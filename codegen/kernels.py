@@ -155,6 +155,8 @@ class KernelEmitter(Emitter):
         return buffer
 
     def _lanes(self) -> int:
+        if any(has_trait(o.name, "iterative") for o in self.region.ops):
+            return 1
         widest = max((v.type.itemsize for v in self.shapes if v.ndim and v.dtype != "i64"), default=8)
         return self.target.lanes(min(widest, 8))
 
@@ -280,7 +282,7 @@ class KernelEmitter(Emitter):
             return 1
         if not isinstance(size, int):
             return self.target.threads
-        costly = sum(o.name in COSTLY for o in self.region.ops)
+        costly = sum(o.name in COSTLY or 50 * has_trait(o.name, "iterative") for o in self.region.ops)
         cheap = len(self.region.ops) - costly + len(self.params)
         per_element = 0.03 * cheap + 0.25 * costly
         return self.target.threads if size * per_element * (16 / max(self.lanes, 1)) > PARALLEL_NS else 1
@@ -364,7 +366,7 @@ class KernelEmitter(Emitter):
 
     def fit(self, extent: DimLike) -> int:
         """Lanes for an axis: one odd vector where the axis is that short."""
-        if self.target.kind != "cpu":
+        if self.target.kind != "cpu" or self.lanes == 1:
             return 1
         if isinstance(extent, int) and extent <= 2 * self.lanes:
             return max(extent, 1)

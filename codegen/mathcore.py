@@ -96,6 +96,16 @@ class Hooks(Protocol):
     def patch(self, far: Expr, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr]) -> Expr:
         """`fast`, replaced by `slow(*xs)`, one element at a time, where `far`."""
 
+    def repeated(
+        self, state: Sequence[Expr], going: Callable[..., Expr], step: Callable[..., Sequence[Expr]]
+    ) -> list[Expr]:
+        """The state after `state = step(*state)` as long as `going(*state)`."""
+
+    def branched(
+        self, condition: Expr, then: Callable[[], list[Expr]], otherwise: Callable[[], list[Expr]]
+    ) -> list[Expr]:
+        """The values of one of the two, by a jump."""
+
 
 _hooks: list[Hooks] = []
 
@@ -123,6 +133,24 @@ def let(value: Expr, dtype: str, body: Callable[[Expr], Expr]) -> Expr:
 def named(value: Expr) -> Expr:
     """``value`` as a variable, where an emitter writes statements."""
     return _hooks[-1].named(value) if _hooks else value
+
+
+def repeated(
+    state: Sequence[Expr], going: Callable[..., Expr], step: Callable[..., Sequence[Expr]]
+) -> list[Expr]:
+    """The state after ``state = step(*state)`` as long as ``going(*state)``: a loop of scalars."""
+    if not _hooks:
+        raise RuntimeError("a loop needs an emitter to write it")
+    return _hooks[-1].repeated(state, going, step)
+
+
+def branched(
+    condition: Expr, then: Callable[[], list[Expr]], otherwise: Callable[[], list[Expr]]
+) -> list[Expr]:
+    """The values of ``then`` or of ``otherwise``, of which only one is computed; scalars only."""
+    if not _hooks:
+        raise RuntimeError("a branch needs an emitter to write it")
+    return _hooks[-1].branched(condition, then, otherwise)
 
 
 def patched(far: Expr, fast: Expr, dtype: str, slow: Callable[..., Expr], *xs: Expr) -> Expr:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from arignote.codegen import mathcore, mathlib
@@ -44,6 +44,16 @@ class Scalar:
     def named(self, x: Any) -> Any:
         """An expression that is used more than once, computed once."""
         return mathcore.named(x)
+
+    def repeat(
+        self, state: Sequence[Any], going: Callable[..., Any], step: Callable[..., Sequence[Any]]
+    ) -> list[Any]:
+        """The state after `state = step(*state)` as long as `going(*state)`."""
+        return mathcore.repeated(state, going, step)
+
+    def branch(self, condition: Any, then: Callable[[], list[Any]], otherwise: Callable[[], list[Any]]) -> list[Any]:
+        """The values of one of the two, which alone is computed."""
+        return mathcore.branched(condition, then, otherwise)
 
     def cast(self, x: Any, dtype: str) -> Any:
         """Conversion to an IR dtype; floats to integers truncate; to bool means `!= 0`."""

@@ -13,8 +13,8 @@ A field that is absent is an error; what does not apply is written `vjp = None`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 #: Facts about ops that passes and the code generator rely on:
@@ -31,15 +31,16 @@ from typing import Any
 #: commutative, associative, idempotent   algebra of binary elementwise ops
 #: nan           may make a NaN or infinity out of finite operands
 #: marker        gives its operands; `vjp` is what the program says, no derivative
+#: iterative     with elementwise: `lower` makes loops (`k.repeat`), which have no vector form
 #: fallible      may refuse values at run time (a singular matrix); never computed into a shared variable
 TRAITS = frozenset(
     (
         "elementwise", "index", "position", "reduction", "library", "host", "region", "kernel", "effect",
-        "commutative", "associative", "idempotent", "nan", "marker", "fallible", "ordered",
+        "commutative", "associative", "idempotent", "nan", "marker", "fallible", "ordered", "iterative",
     )
 )
 REQUIRED = ("traits", "infer", "eval", "vjp", "lower", "samples")
-OPTIONAL = ("fold", "scratch", "flops", "trips", "cuts")
+OPTIONAL = ("fold", "scratch", "flops", "trips", "cuts", "fixed")
 #: Attributes that any op may carry and that change no value: where the plan puts the results in memory.
 ANNOTATIONS = ("mem",)
 
@@ -59,6 +60,8 @@ class OpDef:
     scratch(*types, **attrs) -> tuple[TensorType, ...]       workspace that the routine of a library op needs as it runs
     flops(*types, **attrs) -> DimLike                        arithmetic, where `cost.py` cannot tell it from the traits
     trips(*types, **attrs) -> DimLike                        how often the regions run, where that is not once
+    fixed: {position: name}                                  operands that have no gradient though they are floats:
+        one that is asked for is an error, and `vjp` gives None for them
     """
 
     name: str
@@ -74,6 +77,7 @@ class OpDef:
     flops: Callable[..., Any] | None = None
     trips: Callable[..., Any] | None = None
     cuts: Callable[..., Any] | None = None
+    fixed: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ def defop(cls: type) -> OpDef:
         fields.get("flops"),
         fields.get("trips"),
         fields.get("cuts"),
+        fields.get("fixed", {}),
     )
     OPS[name] = op
     return op

@@ -304,6 +304,10 @@ def pull_back(
         raise NotDifferentiableError(
             describe(op.name, op.operands, "this op has no gradient", op.loc)
         )
+    for i in flow:
+        if i in record.fixed:
+            message = f"this op has no gradient with respect to {record.fixed[i]}"
+            raise NotDifferentiableError(describe(op.name, op.operands, message, op.loc))
     single = len(op.results) == 1
     ct: Any = cts[0] if single else tuple(cts)
     result: Any = op.result if single else op.results

@@ -215,7 +215,7 @@ def check_vjp(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) 
     env = dict(zip(xs, arrays, strict=True))
     env |= {ct: w.astype(r.type.numpy_dtype) for ct, w, r in zip(cts, weights, results, strict=True) if ct}
     for i, (x, g) in enumerate(zip(xs, grads, strict=True)):
-        if not is_differentiable(x.dtype):
+        if not is_differentiable(x.dtype) or i in record.fixed:
             assert g is None, f"{call}: operand {i} is {x.dtype} and has a gradient"
             continue
         if g is None:
@@ -249,7 +249,7 @@ def check_second_order(record: OpDef, arrays: Sequence[Array], attrs: Mapping[st
     if not cts or any(is_float(v.dtype) and v.dtype != "f64" for v in (*xs, *cts)):
         return  # differences need f64
     grads = [g for g in pull_back(b, results[0].owner, *found, record=record) if g is not None]
-    wrt = [*[x for x in xs if is_float(x.dtype)], *cts]
+    wrt = [*[x for i, x in enumerate(xs) if is_float(x.dtype) and i not in record.fixed], *cts]
     inputs = [*arrays, *(_normal(rng, np.zeros(ct.shape)) for ct in cts)]
     env = dict(zip([*xs, *cts], inputs, strict=True))
     weights = [Value(g.type, "w") for g in grads]
@@ -279,7 +279,7 @@ def check_jvp(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) 
     rng = np.random.default_rng(3)
     b, xs = Builder(), params(arrays)
     results = b.emit(record.name, *xs, **attrs)
-    moving = [i for i, x in enumerate(xs) if is_differentiable(x.dtype)]
+    moving = [i for i, x in enumerate(xs) if is_differentiable(x.dtype) and i not in record.fixed]
     if any(is_float(v.dtype) and v.dtype != "f64" for v in (*xs, *results)):
         return  # differences need f64
     tangents = {xs[i]: Value(xs[i].type, "t") for i in moving}

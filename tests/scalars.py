@@ -55,6 +55,16 @@ class Scalars:
         """A conversion to the dtype of another."""
         return np.asarray(x).astype(other.dtype)[()]
 
+    def repeat(self, state: Any, going: Any, step: Any) -> Any:
+        """The state after the steps of a loop."""
+        while going(*state):
+            state = step(*state)
+        return state
+
+    def branch(self, c: Any, then: Any, otherwise: Any) -> Any:
+        """The values of one of the two."""
+        return then() if c else otherwise()
+
     def select(self, c: Any, x: Any, y: Any) -> Any:
         """x if c, else y."""
         return x if c else y

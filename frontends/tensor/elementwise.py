@@ -47,7 +47,7 @@ class Nary(Protocol):
     def __call__(self, x: Any, /, *more: Any) -> TensorVariable: ...
 
 
-def _named(fn: Any, name: str, doc: str) -> Any:
+def named(fn: Any, name: str, doc: str) -> Any:
     fn.__name__ = fn.__qualname__ = name
     fn.__doc__ = doc
     return fn
@@ -63,7 +63,7 @@ def unary(op: str, name: str, doc: str, prepare: Callable[[Value], Value] = floa
     def apply(x: Any, /) -> TensorVariable:
         return wrap(emit(op, prepare(value_of(x))))
 
-    out: Unary = _named(apply, name, doc)
+    out: Unary = named(apply, name, doc)
     return out
 
 
@@ -103,7 +103,7 @@ def _keep_bool(op: str, name: str, doc: str) -> Unary:
         value = value_of(x)
         return wrap(value if value.dtype == "bool" else emit(op, value))
 
-    out: Unary = _named(apply, name, doc)
+    out: Unary = named(apply, name, doc)
     return out
 
 
@@ -121,7 +121,7 @@ def _logical(op: str, name: str, doc: str) -> Unary:
         value = value_of(x)
         return wrap(emit(op, value) if is_float(value.dtype) else zeros_of("bool", value))
 
-    out: Unary = _named(apply, name, doc)
+    out: Unary = named(apply, name, doc)
     return out
 
 
@@ -220,7 +220,7 @@ def _fold(name: str, doc: str, step: Callable[[Value, Value], Value]) -> Nary:
             total = step(*unify(total, value_of(y)))
         return wrap(total)
 
-    out: Nary = _named(apply, name, doc)
+    out: Nary = named(apply, name, doc)
     return out
 
 
@@ -256,7 +256,7 @@ def _integral(op: str, name: str, doc: str) -> Binary:
             a, b = cast_value(a, "i8"), cast_value(b, "i8")
         return wrap(emit(op, a, b))
 
-    out: Binary = _named(apply, name, doc)
+    out: Binary = named(apply, name, doc)
     return out
 
 
@@ -283,7 +283,7 @@ def _comparison(op: str, doc: str) -> Binary:
             a, b = cast_value(a, "i8"), cast_value(b, "i8")
         return wrap(emit(op, a, b))
 
-    out: Binary = _named(apply, op, doc)
+    out: Binary = named(apply, op, doc)
     return out
 
 
@@ -303,7 +303,7 @@ def _bitwise(op: str, name: str, doc: str) -> Binary:
             raise TypeError(f"{name} takes bools or integers, not {kinds}")
         return wrap(emit(op, a, b))
 
-    out: Binary = _named(apply, name, doc)
+    out: Binary = named(apply, name, doc)
     return out
 
 

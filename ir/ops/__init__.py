@@ -1,6 +1,7 @@
 """Every op: importing this package fills the registry. One file per family, one class per op."""
 
 from arignote.ir.ops import (
+    bessel,
     checks,
     conv,
     creation,
@@ -10,6 +11,7 @@ from arignote.ir.ops import (
     elementwise,
     fused,
     ifelse,
+    incomplete,
     index,
     iterate,
     lapack,
@@ -33,6 +35,7 @@ from arignote.ir.ops import (
 )
 
 __all__ = [
+    "bessel",
     "checks",
     "conv",
     "creation",
@@ -42,6 +45,7 @@ __all__ = [
     "elementwise",
     "fused",
     "ifelse",
+    "incomplete",
     "index",
     "iterate",
     "lapack",

@@ -51,7 +51,7 @@ def _raised(x: Number) -> tuple[Number, Number]:
     return y, where(lowest, x * (x + 1.0), where(low, x, 1.0))
 
 
-def _lowered(y: Number, steps: int) -> tuple[Number, Number]:
+def lowered_to_2(y: Number, steps: int) -> tuple[Number, Number]:
     """(z, p) with gamma(y) = gamma(z) p and z <= 2.5 for y up to 2.5 + `steps`."""
     p = y * 0.0 + 1.0
     for _ in range(steps):
@@ -64,7 +64,7 @@ def gammaln(x: Number) -> Number:
     """log(|gamma(x)|)."""
     a = where(x < 0.0, 1.0 - x, x)
     y, divisor = _raised(a)
-    z, factor = _lowered(where(y > 8.0, 8.0, y), 6)
+    z, factor = lowered_to_2(where(y > 8.0, 8.0, y), 6)
     kernel = (z - 1.0) * (z - 2.0) * between(z, 1.5, 2.5, LGAMMA)
     small = kernel + factor.call("log") - divisor.call("log")
     big = where(a > 8.0, a, 8.0)
@@ -84,7 +84,7 @@ def gamma(x: Number) -> Number:
     """Gamma(x); NaN at negative whole numbers, an infinity with the sign of a zero."""
     a = where(x < 0.0, -x, x)
     y, divisor = _raised(a)
-    z, factor = _lowered(where(y > 12.5, 12.5, y), 10)
+    z, factor = lowered_to_2(where(y > 12.5, 12.5, y), 10)
     small = between(z, 1.5, 2.5, GAMMA) * factor / divisor
     big = where(a < 12.0, 12.0, where(a > 180.0, 180.0, a))
     half = big.call("pow", big * 0.5 - 0.25)  # half of the power, which overflows later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,9 +20,9 @@ class _Arrays:
     isnan = staticmethod(np.isnan)
     select = staticmethod(np.where)
 
-    @staticmethod
-    def log1p(x: Any) -> Any:
-        return np.log1p(x)
+    log1p, expm1, logical_and = staticmethod(np.log1p), staticmethod(np.expm1), staticmethod(np.logical_and)
+    cosh, sinh = staticmethod(np.cosh), staticmethod(np.sinh)
+    erfc = staticmethod(np.vectorize(math.erfc, otypes=[np.float64]))
 
     @staticmethod
     def const(value: Any, dtype: str) -> Any:
@@ -34,6 +35,17 @@ class _Arrays:
     @staticmethod
     def named(x: Any) -> Any:
         return x
+
+    @staticmethod
+    def branch(condition: Any, then: Callable[[], list[Any]], otherwise: Callable[[], list[Any]]) -> list[Any]:
+        return [np.where(condition, a, b) for a, b in zip(then(), otherwise(), strict=True)]
+
+    @staticmethod
+    def repeat(state: Sequence[Any], going: Callable[..., Any], step: Callable[..., Sequence[Any]]) -> list[Any]:
+        now = list(state)
+        while np.any(active := going(*now)):
+            now = [np.where(active, new, old) for new, old in zip(step(*now), now, strict=True)]
+        return now
 
 
 class Number:
@@ -72,6 +84,12 @@ class Number:
     def __neg__(self) -> Number:
         return self * -1.0
 
+    def __le__(self, other: Any) -> Any:
+        return self.value <= self.lift(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.value >= self.lift(other)
+
     def __lt__(self, other: Any) -> Any:
         return self.value < self.lift(other)
 
@@ -95,6 +113,46 @@ def where(condition: Any, a: Any, b: Any) -> Number:
     """`a` where it holds, else `b`; one of them is a `Number`."""
     one: Number = a if isinstance(a, Number) else b
     return Number(one.k, one.k.select(condition, one.lift(a), one.lift(b)))
+
+
+def both(x: Number, *conditions: Any) -> Any:
+    """Whether all conditions hold; `x` is any number of theirs."""
+    all_: Any = conditions[0]
+    for c in conditions[1:]:
+        all_ = x.k.logical_and(all_, c)
+    return all_
+
+
+def repeat(
+    state: Sequence[Number], going: Callable[..., Any], step: Callable[..., Sequence[Number]]
+) -> tuple[Number, ...]:
+    """The state after `state = step(*state)` as long as `going(*state)`, for each element on its own.
+
+    An op whose formula has such loops carries the trait `iterative`.
+    """
+    k = state[0].k
+
+    def numbers(xs: Sequence[Any]) -> list[Number]:
+        return [Number(k, x) for x in xs]
+
+    values = k.repeat(
+        [x.value for x in state],
+        lambda *xs: going(*numbers(xs)),
+        lambda *xs: [x.value for x in step(*numbers(xs))],
+    )
+    return tuple(numbers(values))
+
+
+def branch(
+    x: Number, condition: Any, then: Callable[[], Sequence[Number]], otherwise: Callable[[], Sequence[Number]]
+) -> tuple[Number, ...]:
+    """The numbers of one of the two, as the condition says; `x` is any number. Code computes that one alone, arrays
+    compute both. As `repeat`, only for ops of the trait `iterative`."""
+
+    def values(build: Callable[[], Sequence[Number]]) -> Callable[[], list[Any]]:
+        return lambda: [y.value for y in build()]
+
+    return tuple(Number(x.k, y) for y in x.k.branch(condition, values(then), values(otherwise)))
 
 
 def poly(t: Number, coefficients: Sequence[float]) -> Number:
