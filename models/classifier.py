@@ -84,7 +84,7 @@ class Trainer:
         network = self.classifier.network
         updates: dict[Any, Any] = {}
         p = network.training(x, updates) if network.training else network.probabilities(x)
-        cost = _cost(p, y)
+        cost = _cost(p, y, self.data.void)
         trained = [network.parameters[name] for name in network.trained or network.parameters]
         updates |= self.model.updates(cost, trained, self._rate)
         if self.feed is None:
@@ -166,8 +166,9 @@ class Trainer:
     def _evaluation(self, part: str) -> Any:
         x, y = self._inputs()
         p = self.classifier.network.probabilities(x)
-        wrong = T.cast(T.neq(T.argmax(p, axis=1), y.flatten()), self.classifier.dtype)
-        return self._function(part, x, y, [_cost(p, y), T.mean(wrong)])
+        labels, void = y.flatten(), self.data.void
+        wrong = T.cast(T.neq(T.argmax(p, axis=1), labels), self.classifier.dtype)
+        return self._function(part, x, y, [_cost(p, y, void), _mean_over(wrong, labels, void)])
 
     def _function(self, part: str, x: Any, y: Any, outputs: Any, **options: Any) -> Any:
         images, labels = self._resident[part]
@@ -202,11 +203,19 @@ class Trainer:
         return float(loss), float(error)
 
 
-def _cost(p: Any, y: Any) -> Any:
+def _cost(p: Any, y: Any, void: int | None) -> Any:
     """Mean negative log-likelihood of labels `y` under probabilities `p`, one row for each label."""
     if y.ndim > 1:
         y = y.flatten()
-    return -T.mean(T.log(p)[T.arange(y.shape[0]), y])
+    return -_mean_over(T.log(p)[T.arange(y.shape[0]), y], y, void)
+
+
+def _mean_over(values: Any, y: Any, void: int | None) -> Any:
+    """The mean of what belongs to labels other than `void`; 0 where there are none."""
+    if void is None:
+        return T.mean(values)
+    counted = T.cast(T.neq(y, void), values.dtype)
+    return T.sum(values * counted) / T.maximum(T.sum(counted), np.asarray(1, values.dtype))
 
 
 def make_classifier(

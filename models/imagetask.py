@@ -71,7 +71,9 @@ class ImageTask(Task):
 
         def confusion(path: Path) -> None:
             labels, _ = self.trainer.classifier.classify(self.data.test.x)
-            matrix = curves.confusion_matrix(self.data.test.y.reshape(-1), labels, self.data.n_classes)
+            true = self.data.test.y.reshape(-1)
+            judged = slice(None) if self.data.void is None else true != self.data.void
+            matrix = curves.confusion_matrix(true[judged], labels[judged], self.data.n_classes)
             curves.confusion_picture(matrix, path, title=f"{title}: test set")
 
         return {

@@ -69,7 +69,7 @@ def predict(
     for i in range(min(count, len(predicted))):
         truth = "" if labels is None else f", labelled {labels[i]}"
         share = 100 * probabilities[i, predicted[i]]
-        which = f"image {i // per_image}" + (f", digit {i % per_image + 1}" if per_image > 1 else "")
+        which = f"image {i // per_image}" + (f", label {i % per_image + 1}" if per_image > 1 else "")
         click.echo(f"{which}: {predicted[i]} ({share:.1f} %){truth}")
         # What else it could be: of interest where the first choice is not certain.
         order = np.argsort(-probabilities[i], kind="stable")

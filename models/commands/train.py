@@ -24,7 +24,7 @@ PATIENCE = 10  # validations without improvement
     "--data",
     metavar="PATH",
     default=None,
-    help="Images: digits (embedded, the default), mnist (searched), or a folder that holds MNIST. "
+    help="Images: digits, shapes, scenes (embedded), mnist, cifar10, camvid (searched), or a folder of such. "
     "Sentences: remarks (embedded, the default), semeval, sst, sst-fine, or a folder. "
     "Words: reference (embedded, the default), ptb, wikitext2, or a text file. "
     "Texts: tale (embedded, the default), shakespeare, or a text file.",

@@ -1,7 +1,7 @@
 """Data sets as NumPy arrays.
 
-`load_dataset(name)` is the entry: `mnist` and `cifar10` read files (see `source` for where from),
-`digits` and `shapes` need none, and `auto` takes MNIST where it is found and digits otherwise.
+`load_dataset(name)` is the entry: `mnist`, `cifar10` and `camvid` read files (see `source` for where from),
+`digits`, `shapes` and `scenes` need none, and `auto` takes MNIST where it is found and digits otherwise.
 Loaders validate what they read and raise `DataError`, which names the file, what was expected, what
 was found, and what to do. `make_cluttered` makes large images of several digits from either set of
 digits; `augment` changes images, and `Pipeline` prepares minibatches of them ahead of the training step.
@@ -12,6 +12,7 @@ import os
 import numpy as np
 from numpy.typing import DTypeLike
 
+from arignote.models.data.camvid import load_camvid
 from arignote.models.data.cifar10 import load_cifar10
 from arignote.models.data.cluttered import Canvas, make_cluttered
 from arignote.models.data.dataset import Dataset, Pair
@@ -19,10 +20,11 @@ from arignote.models.data.digits import load_digits
 from arignote.models.data.errors import DataError
 from arignote.models.data.mnist import FILES, load_mnist
 from arignote.models.data.pipeline import Feed, Pipeline, PipelineError
+from arignote.models.data.scenes import load_scenes
 from arignote.models.data.shapes import load_shapes
 from arignote.models.data.source import ENVIRONMENT_VARIABLE, find_folder
 
-NAMES = ("auto", "mnist", "digits", "cifar10", "shapes")
+NAMES = ("auto", "mnist", "digits", "cifar10", "shapes", "camvid", "scenes")
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
@@ -35,15 +37,18 @@ __all__ = [
     "Pipeline",
     "PipelineError",
     "find_folder",
+    "load_camvid",
     "load_cifar10",
     "load_dataset",
     "load_digits",
     "load_mnist",
+    "load_scenes",
     "load_shapes",
     "make_cluttered",
 ]
 
-_EMBEDDED = {"digits": load_digits, "shapes": load_shapes}
+_EMBEDDED = {"digits": load_digits, "shapes": load_shapes, "scenes": load_scenes}
+_FILED = {"cifar10": load_cifar10, "camvid": load_camvid}
 
 
 def load_dataset(
@@ -60,8 +65,8 @@ def load_dataset(
     """
     if name in _EMBEDDED:
         return _EMBEDDED[name](label_dtype=label_dtype)
-    if name == "cifar10":
-        return load_cifar10(data, label_dtype=label_dtype)
+    if name in _FILED:
+        return _FILED[name](data, label_dtype=label_dtype)
     if name == "mnist" or (name == "auto" and _mnist_is_meant(data)):
         return load_mnist(data, label_dtype=label_dtype)
     if name == "auto":

@@ -36,7 +36,8 @@ class Dataset:
     - `n_classes`: labels are 0 .. n_classes - 1;
     - `image_shape`: of one row of `x`: (height, width), or (channels, height, width);
     - `source`: where the data came from: a path, or a description;
-    - `classes`: their names, where they have any.
+    - `classes`: their names, where they have any;
+    - `void`: the label of what is neither learned nor judged, where there is one.
 
     Raises `DataError` when an array breaks one of these rules.
     """
@@ -49,6 +50,7 @@ class Dataset:
     image_shape: tuple[int, ...]
     source: str
     classes: tuple[str, ...] = ()
+    void: int | None = None
 
     def __post_init__(self) -> None:
         for part in ("train", "valid", "test"):

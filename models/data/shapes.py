@@ -75,16 +75,22 @@ def _part(n: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 def draw_shape(name: str, random: np.random.RandomState, size: int) -> NDArray[np.float32]:
     """An image float32[3, size, size] in [0, 1) with the shape `name` of `SHAPES` anywhere in it."""
-    radius = random.uniform(0.2, 0.4) * size
-    y, x = random.uniform(0.75 * radius, size - 0.75 * radius, 2)
-    angle = random.uniform(-np.pi / 8, np.pi / 8)
-    rows, columns = np.mgrid[:size, :size] + 0.5 - np.reshape([y, x], (2, 1, 1))
-    u = (np.cos(angle) * columns + np.sin(angle) * rows) / radius
-    v = (np.cos(angle) * rows - np.sin(angle) * columns) / radius
-    cover = np.clip(0.5 - SHAPES[name](u, v) * radius, 0, 1)
+    cover = cover_of(name, random, size)
     ground, ink = random.uniform(0, 1, (2, 3, 1, 1))
     while np.abs(ground - ink).max() < 0.4:
         ink = random.uniform(0, 1, (3, 1, 1))
     image = ground + cover * (ink - ground) + random.normal(0, NOISE, (3, size, size))
     pixels: NDArray[np.float32] = np.clip(image, 0, 255 / 256).astype(np.float32)
     return pixels
+
+
+def cover_of(name: str, random: np.random.RandomState, size: int) -> Floats:
+    """How much of each pixel a shape covers that lies anywhere: [size, size] in [0, 1]."""
+    radius = random.uniform(0.2, 0.4) * size
+    y, x = random.uniform(0.75 * radius, size - 0.75 * radius, 2)
+    angle = random.uniform(-np.pi / 8, np.pi / 8)
+    rows, columns = np.mgrid[:size, :size] + 0.5 - np.reshape([y, x], (2, 1, 1))
+    u = (np.cos(angle) * columns + np.sin(angle) * rows) / radius
+    v = (np.cos(angle) * rows - np.sin(angle) * columns) / radius
+    cover: Floats = np.clip(0.5 - SHAPES[name](u, v) * radius, 0, 1)
+    return cover

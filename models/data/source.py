@@ -34,7 +34,7 @@ def find_folder(
         expected=f"a folder with {' or '.join(contains)}",
         found="none in " + (", ".join(map(str, tried)) or "any place (none to look in)"),
         remedy=f"Name the folder, or its parent, by --data or {ENVIRONMENT_VARIABLE}; "
-        "the data sets 'digits' and 'shapes' need no files.",
+        "the data sets 'digits', 'shapes' and 'scenes' need no files.",
     )
 
 

@@ -39,6 +39,7 @@ SMALL = {
     **dict.fromkeys(("mnist_cnn", "guided_backprop", "deconvnet", "inceptionism"), DIGITS),
     "resnet": ["filters=4", "batch=2", "survival=0.5"],
     "rstn": ["filters=2", "hidden=4", "batch=2"],
+    "segnet": ["filters=2", "window=3", "stages=2", "batch=2"],
     **dict.fromkeys(("stacked_rnn", "stacked_lstm", "deep_transition"), DEEP),
     "rbm": ["hidden=20", "k=2", "batch=2"],
     "rhn": [*DEEP, "depth=2"],

@@ -77,7 +77,7 @@ def test_a_wrong_environment_variable_is_named(
 
 
 def test_nowhere_to_look() -> None:
-    with pytest.raises(DataError, match=r"data set 'mnist'.*ARIGNOTE_DATA.*'digits' and 'shapes' need no"):
+    with pytest.raises(DataError, match=r"data set 'mnist'.*ARIGNOTE_DATA.*'digits', 'shapes' and 'scenes' need no"):
         load_dataset("mnist")
 
 
