@@ -77,7 +77,7 @@ class OpDef:
     flops: Callable[..., Any] | None = None
     trips: Callable[..., Any] | None = None
     cuts: Callable[..., Any] | None = None
-    fixed: Mapping[int, str] = field(default_factory=dict)
+    fixed: Mapping[int, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
