@@ -4,17 +4,18 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from arignote.models.data.dataset import Dataset, Pair
-from arignote.models.data.shapes import CLASSES, IMAGE_SHAPE, NOISE, cover_of
+from arignote.models.data.shapes import IMAGE_SHAPE, NOISE, cover_of
 
 SIZES = (600, 120, 120)
 MOST = 3  # shapes in a scene
+CLASSES = ("disc", "frame", "triangle", "bar", "cross")  # some of `shapes`, which differ even where they overlap
 
 
 def load_scenes(*, label_dtype: DTypeLike = np.int32) -> Dataset:
     """Scenes: images float32[n, 3072] in [0, 1) of 3x32x32, labels [n, 1024], one for each pixel; 600 + 120 + 120.
 
-    Label 0 is the ground, k the (k - 1)st of the classes of `shapes`; of shapes that overlap the last is seen. The same
-    scenes at every call.
+    Label 0 is the ground, k the kth of the shapes; of shapes that overlap the last is seen. The same scenes at every
+    call.
     """
     parts = [_part(n, seed) for seed, n in enumerate(SIZES)]
     return Dataset(

@@ -28,6 +28,8 @@ from tests.ir.rewrites import renamed, shuffled
 
 DEEP = ["hidden=8", "layers=2", "batch=3", "steps=4"]
 DIGITS = ["filters=3", "hidden=8", "batch=2"]
+#: Models that train the network of another one: only what they have of their own is looked at.
+SAME = ("guided_backprop", "deconvnet", "inceptionism", "fcn_sweep")
 #: Models whose functions are long, or slow when they are interpreted: with fewer layers of the same kinds.
 SMALL = {
     "cnn": ["batch=2"],
@@ -36,7 +38,7 @@ SMALL = {
     "dcgan": ["filters=2", "units=4", "batch=2", "noise=3"],
     "densenet": ["depth=7", "growth=3", "filters=4", "batch=2"],
     "densenet_fast": ["depth=7", "growth=3", "filters=4", "batch=2"],
-    **dict.fromkeys(("mnist_cnn", "guided_backprop", "deconvnet", "inceptionism"), DIGITS),
+    **dict.fromkeys(("mnist_cnn", *SAME), DIGITS),
     "resnet": ["filters=4", "batch=2", "survival=0.5"],
     "rstn": ["filters=2", "hidden=4", "batch=2"],
     "segnet": ["filters=2", "window=3", "stages=2", "batch=2"],
@@ -51,8 +53,6 @@ def _small(model: str) -> Any:
     return registry.find(model).with_settings(SMALL.get(model, []))
 
 
-# Of networks that other models train as well, only what these have of their own.
-SAME = ("guided_backprop", "deconvnet", "inceptionism")
 CHECKED = ("train", "valid", "generator", "guided", "projections", "dream")
 # `valid` and `test` differ in their data only; of long functions one of them is enough.
 CASES = [

@@ -104,8 +104,8 @@ def test_void_labels_do_not_count(tmp_path: Path) -> None:
 
 def test_scenes() -> None:
     data = load_dataset("scenes")
-    assert data.image_shape == (3, 32, 32) and data.classes[0] == "ground" and len(data.classes) == data.n_classes == 11
-    assert data.train.y.shape == (600, 1024) and set(np.unique(data.train.y)) == set(range(11))
+    assert data.image_shape == (3, 32, 32) and data.classes[0] == "ground" and len(data.classes) == data.n_classes == 6
+    assert data.train.y.shape == (600, 1024) and set(np.unique(data.train.y)) == set(range(6))
     np.testing.assert_array_equal(load_dataset("scenes").test.x, data.test.x)
     # Pixels of the ground have nearly one colour, those of shapes another one.
     for x, y in zip(data.test.x[:20].reshape(20, 3, -1), data.test.y[:20], strict=True):
