@@ -27,7 +27,8 @@ PATIENCE = 10  # validations without improvement
     help="Images: digits, shapes, scenes (embedded), mnist, cifar10, camvid (searched), or a folder of such. "
     "Sentences: remarks (embedded, the default), semeval, sst, sst-fine, or a folder. "
     "Words: reference (embedded, the default), ptb, wikitext2, or a text file. "
-    "Texts: tale (embedded, the default), shakespeare, or a text file.",
+    "Texts: tale (embedded, the default), shakespeare, or a text file. "
+    "Code: Python's standard library (the default), a folder of Python files, or one file.",
 )
 @click.option(
     "--epochs", type=click.IntRange(1), help="Passes over the data (MNIST: 1000, digits: 100, words: 1)."

@@ -33,6 +33,7 @@ SAME = ("guided_backprop", "deconvnet", "inceptionism", "fcn_sweep")
 #: Models whose functions are long, or slow when they are interpreted: with fewer layers of the same kinds.
 SMALL = {
     "cnn": ["batch=2"],
+    "code_rnn": ["hidden=6", "batch=3"],
     "cnn_dropout": ["batch=2"],
     "bilstm_sentiment": ["vocabulary=500"],  # the book's are 100,001 rows of a table
     "dcgan": ["filters=2", "units=4", "batch=2", "noise=3"],
