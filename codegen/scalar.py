@@ -66,6 +66,18 @@ class Scalar:
             return tirx.Select(x, tirx.const(1, name), tirx.const(0, name))
         return tirx.Cast(name, x)
 
+    def bits(self, x: Any, dtype: str) -> Any:
+        """The same bits as a number of another dtype of the same size."""
+        return tirx.reinterpret(DTYPES[dtype], x)
+
+    def shift_right(self, x: Any, count: int) -> Any:
+        """x >> count of an unsigned integer."""
+        return tirx.shift_right(x, tirx.const(count, dtype_of(x)))
+
+    def shift_left(self, x: Any, count: int) -> Any:
+        """x << count of an unsigned integer."""
+        return tirx.shift_left(x, tirx.const(count, dtype_of(x)))
+
     def cast_like(self, x: Any, other: Any) -> Any:
         """Conversion between floats, to the dtype of `other`."""
         name = dtype_of(other)

@@ -15,7 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
+
+import numpy as np
+
+from arignote.ir.types import BFLOAT16
 
 #: Facts about ops that passes and the code generator rely on:
 #: elementwise   result[i] depends on operand[i] only, operands broadcast; `lower(k, *scalars, **attrs)`: the scalar
@@ -95,6 +100,22 @@ class Reducer:
 OPS: dict[str, OpDef] = {}
 
 
+def on_float32(evaluate: Callable[..., Any]) -> Callable[..., Any]:
+    """`evaluate` for bf16 too: computed in float32 and rounded once, as compiled code does."""
+
+    def narrow(out: Any) -> Any:
+        return out.astype(BFLOAT16) if out.dtype == np.float32 else out
+
+    @wraps(evaluate)
+    def run(*xs: Any, **attrs: Any) -> Any:
+        if all(x.dtype != BFLOAT16 for x in xs):
+            return evaluate(*xs, **attrs)
+        out = evaluate(*(x.astype(np.float32) if x.dtype == BFLOAT16 else x for x in xs), **attrs)
+        return tuple(map(narrow, out)) if isinstance(out, tuple) else narrow(out)
+
+    return run
+
+
 def defop(cls: type) -> OpDef:
     """Read a class body into an `OpDef` and register it under the class's name (a trailing `_` is dropped)."""
     name = cls.__name__.rstrip("_")
@@ -120,7 +141,7 @@ def defop(cls: type) -> OpDef:
         cls.__doc__.strip(),
         frozenset(fields["traits"]),
         fields["infer"],
-        fields["eval"],
+        fields["eval"] if "region" in fields["traits"] or name == "cast" else on_float32(fields["eval"]),
         fields["vjp"],
         fields["lower"],
         fields["samples"],

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from arignote.ir.diag import IRError
@@ -22,9 +24,11 @@ DTYPES: dict[str, str] = {
     "bool": "bool",
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
     "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
-    "f16": "float16", "f32": "float32", "f64": "float64",
+    "f16": "float16", "bf16": "bfloat16", "f32": "float32", "f64": "float64",
     "c64": "complex64", "c128": "complex128",
 }  # fmt: skip
+#: NumPy's dtype of bf16, of a kind of its own: ml_dtypes brings it, and its name.
+BFLOAT16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
 FROM_NUMPY: dict[str, str] = {numpy_name: name for name, numpy_name in DTYPES.items()}
 
 Monomial = tuple[tuple[str, int], ...]  # (("m", 1), ("n", 2)) is m*n^2; () is the constant term
@@ -243,8 +247,13 @@ def type_of(array: np.ndarray) -> TensorType:
 
 
 def is_float(dtype: str) -> bool:
-    """f16, f32, f64."""
-    return dtype[0] == "f"
+    """f16, bf16, f32, f64."""
+    return dtype[0] == "f" or dtype == "bf16"
+
+
+def may_be_nan(dtype: np.dtype[Any]) -> bool:
+    """Whether a dtype of NumPy's is a float or complex."""
+    return dtype.kind in "fc" or dtype == BFLOAT16
 
 
 def is_complex(dtype: str) -> bool:
@@ -263,7 +272,14 @@ def is_differentiable(dtype: str) -> bool:
 
 
 def promote(*dtypes: str) -> str:
-    """The dtype of a result that mixes `dtypes`: NumPy's promotion of arrays (Theano's upcast)."""
+    """The dtype of a result that mixes `dtypes`: NumPy's promotion of arrays (Theano's upcast).
+
+    bf16 goes with other dtypes as f16 does; the two together become f32.
+    """
+    if "bf16" in dtypes:
+        others = [d for d in dtypes if d != "bf16"]
+        wide = promote("f16", *others)
+        return "bf16" if wide == "f16" and "f16" not in others else promote("f32", *others) if wide == "f16" else wide
     return FROM_NUMPY[np.result_type(*(np.dtype(DTYPES[d]) for d in dtypes)).name]
 
 

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import ml_dtypes
 import numpy as np
 
 from arignote.ir.core import Func, Op, Value
-from arignote.ir.types import DimLike, is_complex, is_float, is_integer, prod_dims
+from arignote.ir.types import DTYPES, DimLike, is_complex, is_float, is_integer, prod_dims
 from arignote.passes.base import Pass
 from arignote.passes.indexing import INDEXING
 from arignote.passes.rewrite import Rewriter, Table, merge_rules, rewrite
@@ -22,6 +23,11 @@ def _constant(b: Rewriter, v: Value) -> Any | None:
     return b.uniform(v) if v.ndim == 0 else None
 
 
+def _tiny(dtype: str) -> float:
+    """The smallest normal number of a float dtype."""
+    return float(ml_dtypes.finfo(DTYPES[dtype]).tiny)  # type: ignore[no-untyped-call]
+
+
 def _combine(name: str, x: Any, y: Any, v: Value) -> Any | None:
     """x op y as numbers of the dtype of `v`; None if that overflows, or loses all precision."""
     kind = v.type.numpy_dtype.type
@@ -30,7 +36,7 @@ def _combine(name: str, x: Any, y: Any, v: Value) -> Any | None:
         out = fn(kind(x), kind(y)).item()
     if (
         is_float(v.dtype)
-        and (not math.isfinite(out) or abs(out) < float(np.finfo(v.type.numpy_dtype.name).tiny))
+        and (not math.isfinite(out) or abs(out) < _tiny(v.dtype))
         and out != 0
     ):
         return None

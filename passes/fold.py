@@ -10,6 +10,7 @@ import numpy as np
 
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.opdef import OPS, has_trait
+from arignote.ir.types import may_be_nan
 from arignote.passes.base import Pass
 from arignote.passes.rewrite import Rewriter, rewrite
 
@@ -27,7 +28,7 @@ def evaluate(op: Op, arrays: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]
             out = np.asarray(OPS[op.name].eval(*arrays, **op.attrs))
     except (ArithmeticError, AssertionError, ValueError, TypeError, IndexError, Warning):
         return None
-    if out.dtype.kind in "fc" and not np.isfinite(out).all():
+    if may_be_nan(out.dtype) and not np.isfinite(out).all():
         # Records evaluate quietly: a result that is not finite is left to the run, where it can be
         # seen.
         return None

@@ -55,6 +55,18 @@ class Scalars:
         """A conversion to the dtype of another."""
         return np.asarray(x).astype(other.dtype)[()]
 
+    def bits(self, x: Any, dtype: str) -> Any:
+        """The same bits in another dtype."""
+        return np.asarray(x).view(DTYPES[dtype])[()]
+
+    def shift_right(self, x: Any, count: int) -> Any:
+        """x >> count."""
+        return x >> x.dtype.type(count)
+
+    def shift_left(self, x: Any, count: int) -> Any:
+        """x << count."""
+        return x << x.dtype.type(count)
+
     def repeat(self, state: Any, going: Any, step: Any) -> Any:
         """The state after the steps of a loop."""
         while going(*state):

@@ -16,7 +16,7 @@ from arignote.ir.types import DTYPES, is_float
 from tests import opchecks
 from tests.scalars import run_lower
 
-DTYPES_TESTED = ("f64", "f32", "f16", "i64", "i32", "i8", "u8", "bool")
+DTYPES_TESTED = ("f64", "f32", "f16", "bf16", "i64", "i32", "i8", "u8", "bool")
 RECORDS = opchecks.records()
 
 every_op = pytest.mark.parametrize("record", RECORDS, ids=lambda r: r.name)
@@ -77,7 +77,7 @@ def test_forward_gradient(record: OpDef) -> None:
 
 
 @differentiable
-@pytest.mark.parametrize("dtype", ["f16", "f32", "i32", "u8", "bool"])
+@pytest.mark.parametrize("dtype", ["f16", "bf16", "f32", "i32", "u8", "bool"])
 def test_gradient_keeps_the_dtype(record: OpDef, dtype: str) -> None:
     for arrays, attrs in opchecks.samples(record, dtype):
         b, xs = Builder(), opchecks.params(arrays)

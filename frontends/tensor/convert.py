@@ -144,6 +144,14 @@ def unify(*values: Value) -> tuple[Value, ...]:
     return tuple(cast_value(v, dtype) for v in values)
 
 
+def common(*operands: Any) -> tuple[Value, ...]:
+    """Operands, values among them, in their common dtype; beside bfloat16 a float of Python's is bfloat16 too."""
+    values = [x if isinstance(x, Value) else value_of(x) for x in operands]
+    if any(v.dtype == "bf16" for v in values):
+        values = [cast_value(v, "bf16") if type(x) is float else v for x, v in zip(operands, values, strict=True)]
+    return unify(*values)
+
+
 def floating(value: Value) -> Value:
     """`value`, integers cast to the float dtype that Theano uses for them."""
     return cast_value(value, _FLOAT_OF.get(value.dtype, value.dtype))

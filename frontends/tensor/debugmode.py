@@ -18,6 +18,7 @@ from arignote.ir.diag import Diagnostic, IRError
 from arignote.ir.effects import silent
 from arignote.ir.interp import run
 from arignote.ir.text import Names, op_line, short_array_text
+from arignote.ir.types import may_be_nan
 from arignote.passes.check import MiscompileError, NumericCheck
 from arignote.passes.pipelines import specialized
 
@@ -130,7 +131,7 @@ class Checked:
         labels = [f"result {i}" for i in range(len(results))]
         labels += [f"update of {s.name}" for s in self.func.states]
         for label, x in zip(labels, [*results, *updates], strict=True):
-            if x.dtype.kind in "fc" and not np.isfinite(x).all():
+            if may_be_nan(x.dtype) and not np.isfinite(x).all():
                 op, operands = self._first_not_finite(arrays, states)
                 notes = [f"it is {statistics(x)}", *(f"operand {i} is {statistics(a)}" for i, a in enumerate(operands))]
                 raise InvalidValueError(self._about(f"{label} of @{self.func.name} is not finite", op, notes))
@@ -223,6 +224,6 @@ def _unaligned(a: Array) -> Array:
 
 
 def _finite(x: Array) -> bool:
-    return x.dtype.kind not in "fc" or bool(np.isfinite(x).all())
+    return not may_be_nan(x.dtype) or bool(np.isfinite(x).all())
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from arignote.frontends.tensor.convert import (
     as_tensor_variable,
+    common,
     floating,
     label,
     to_bool,
@@ -207,7 +208,7 @@ inv = reciprocal
 
 
 def _operands(x: Any, y: Any) -> tuple[Value, Value]:
-    a, b = unify(value_of(x), value_of(y))
+    a, b = common(x, y)
     return a, b
 
 
@@ -215,10 +216,10 @@ def _fold(name: str, doc: str, step: Callable[[Value, Value], Value]) -> Nary:
     """A function of two or more operands."""
 
     def apply(x: Any, /, *more: Any) -> TensorVariable:
-        total = value_of(x)
+        total = x
         for y in more:
-            total = step(*unify(total, value_of(y)))
-        return wrap(total)
+            total = step(*common(total, y))
+        return wrap(total if isinstance(total, Value) else value_of(total))
 
     out: Nary = named(apply, name, doc)
     return out
@@ -315,7 +316,7 @@ bitwise_not = invert
 
 def switch(cond: Any, ift: Any, iff: Any) -> TensorVariable:
     """`ift` where `cond`, else `iff`. Both are computed."""
-    a, b = unify(value_of(ift), value_of(iff))
+    a, b = common(ift, iff)
     return wrap(emit("select", to_bool(value_of(cond)), a, b))
 
 
@@ -326,7 +327,7 @@ def where(cond: Any, ift: Any, iff: Any) -> TensorVariable:
 
 def clip(x: Any, min: Any, max: Any) -> TensorVariable:
     """x, but not below `min` nor above `max`."""
-    a, low, high = unify(value_of(x), value_of(min), value_of(max))
+    a, low, high = common(x, min, max)
     if a.dtype == "bool":
         a, low, high = (cast_value(v, "i8") for v in (a, low, high))
     # By comparisons, so that the gradient is 1 at the bounds and 0 beyond them, and NaN stays.

@@ -132,6 +132,10 @@ def mean(
     else:
         out = ir_dtype(dtype)
         out = out if is_float(out) else "f64"
+    if out == "bf16" and acc_dtype is None:  # whose whole numbers end at 256: counts are not exact
+        wide = cast_value(value, "f32")
+        total = emit("div", emit("sum", wide, axes=axes), _count(value, axes, "f32"))
+        return _kept(cast_value(total, out), value, axes, keepdims)
     value = cast_value(value, out if acc_dtype is None else _accumulator("mean", out, acc_dtype))
     total = cast_value(emit("sum", value, axes=axes), out)
     return _kept(emit("div", total, _count(value, axes, out)), value, axes, keepdims)

@@ -96,6 +96,7 @@ bool = Scalar("bool")
 int8, int16, int32, int64 = int_types = tuple(Scalar(f"int{n}") for n in (8, 16, 32, 64))
 uint8, uint16, uint32, uint64 = uint_types = tuple(Scalar(f"uint{n}") for n in (8, 16, 32, 64))
 float16, float32, float64 = float_types = tuple(Scalar(f"float{n}") for n in (16, 32, 64))
+bfloat16 = Scalar("bfloat16")
 complex64, complex128 = complex_types = tuple(Scalar(f"complex{n}") for n in (64, 128))
 
 integer_types = int_types + uint_types
@@ -156,6 +157,7 @@ __all__ = [
     "arctan2",
     "arctanh",
     "as_scalar",
+    "bfloat16",
     "bool",
     "cast",
     "ceil",

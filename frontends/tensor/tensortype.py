@@ -10,7 +10,7 @@ import numpy as np
 from arignote.frontends.tensor.graph import Leaf, Variable, ir_dtype, wrap
 from arignote.frontends.tensor.settings import config
 from arignote.ir.core import Value
-from arignote.ir.types import DTYPES
+from arignote.ir.types import DTYPES, FROM_NUMPY, may_be_nan, promote
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -143,7 +143,9 @@ class TensorType:
         if allow_downcast:
             return _array(data, dtype, self)
         if isinstance(data, (np.ndarray, np.generic)) and data.dtype != object:
-            if np.promote_types(data.dtype, dtype) == dtype:
+            if self.dtype == "bfloat16" and data.dtype == np.dtype("V2"):
+                return np.asarray(data).view(dtype)  # what NumPy reads of a file that it wrote
+            if data.dtype.name in FROM_NUMPY and promote(FROM_NUMPY[data.dtype.name], self._ir_dtype) == self._ir_dtype:
                 return np.asarray(data, dtype)
             raise TypeError(
                 f"{self} cannot store a value of dtype {data.dtype} without risking loss of "
@@ -158,7 +160,7 @@ class TensorType:
             return plain.astype(dtype)
         with np.errstate(all="ignore"):
             converted = plain.astype(dtype)
-        if not np.array_equal(converted, plain, equal_nan=plain.dtype.kind in "fc"):
+        if not np.array_equal(converted, plain, equal_nan=may_be_nan(plain.dtype)):
             raise TypeError(
                 f"{self} cannot store accurately value {_brief(data)}, it would be represented as "
                 f"{_brief(converted)}. If you do not mind this precision loss, you can: 1) "
@@ -173,7 +175,7 @@ def _array(data: Any, dtype: np.dtype[Any] | None, type: TensorType) -> np.ndarr
         array = np.asarray(data, dtype)
     except (ValueError, TypeError, OverflowError) as e:
         raise TypeError(f"{type} cannot store {_brief(data)}: {e}") from None
-    if array.dtype == object or array.dtype.kind in "SUMmV":
+    if array.dtype.name not in FROM_NUMPY and array.dtype.kind not in "biufc":
         raise TypeError(f"{type} cannot store {_brief(data)}, which is no array of numbers")
     return array
 

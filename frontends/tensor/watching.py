@@ -20,6 +20,7 @@ from arignote.ir.core import Func, Op, every_op
 from arignote.ir.diag import Diagnostic, IRError
 from arignote.ir.interp import run
 from arignote.ir.text import Names, op_line, short_array_text
+from arignote.ir.types import may_be_nan
 
 Array = np.ndarray[Any, Any]
 
@@ -83,7 +84,7 @@ class Guarded(Reference):
 
     def problem(self, x: Array) -> str | None:
         """What is wrong with a value."""
-        if x.dtype.kind not in "fc" or x.size == 0:
+        if not may_be_nan(x.dtype) or x.size == 0:
             return None
         with np.errstate(all="ignore"):
             if self.mode.nan_is_error and np.isnan(x).any():

@@ -2,6 +2,7 @@
 
 from arignote.ir.ops import (
     bessel,
+    bits,
     checks,
     conv,
     creation,
@@ -36,6 +37,7 @@ from arignote.ir.ops import (
 
 __all__ = [
     "bessel",
+    "bits",
     "checks",
     "conv",
     "creation",

@@ -29,7 +29,7 @@ ATTEMPTS = 128
 #: Parts that one loop of attempts may use; the words that are drawn for whole tensors have the parts below.
 _PARTS = 1 << 16
 #: Bits of a uniform number, which is a multiple of 2**-bits below 1: as many as the dtype holds exactly.
-_BITS = {"f16": 11, "f32": 24}
+_BITS = {"f16": 11, "bf16": 8, "f32": 24}
 
 Body = Callable[..., Sequence[Any]]
 
@@ -46,7 +46,7 @@ def cast(x: Any, dtype: str) -> TensorVariable:
 
 def working(dtype: str) -> str:
     """The dtype that floats of `dtype` are computed in."""
-    return "f32" if dtype == "f16" else dtype
+    return "f32" if dtype in ("f16", "bf16") else dtype
 
 
 class Draw:
