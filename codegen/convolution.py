@@ -8,8 +8,9 @@ from arignote.codegen.convouter import ConvOuter
 from arignote.codegen.convspec import Sizes
 from arignote.codegen.convtile import ConvTile
 from arignote.codegen.convweight import ConvWeight
+from arignote.codegen.winograd import Winograd
 from arignote.ir.core import Op
-from arignote.ir.ops.conv import is_direct, is_outer
+from arignote.ir.ops.conv import is_direct, is_outer, is_winograd
 
 if TYPE_CHECKING:
     from arignote.codegen.host import HostEmitter
@@ -24,8 +25,10 @@ def direct_convolution(host: HostEmitter, op: Op) -> bool:
     sizes = Sizes.of(op)
     key = f"{op.name} {sizes}"
     if key not in host.known:
-        kernel: ConvTile | ConvWeight | ConvOuter
-        if op.name != "conv_weight":
+        kernel: ConvTile | Winograd | ConvWeight | ConvOuter
+        if is_winograd(op.name, x.type, w.type, y.type, op.attrs):
+            kernel = Winograd(sizes, host.target, op.name == "conv_data")
+        elif op.name != "conv_weight":
             kernel = ConvTile(sizes, host.target, op.name == "conv_data")
         else:
             kernel = (ConvOuter if is_outer(w.type, sizes.groups) else ConvWeight)(sizes, host.target)

@@ -212,6 +212,8 @@ def flops_by(filters: Callable[..., DimLike]) -> Callable[..., DimLike]:
 DIRECT_FLOPS = 500_000  # below, products of matrices do, which take less time to compile
 LEAST_PIXELS = 16  # of a result, for sums over pixels in vectors
 LEAST_COLUMNS = 32  # elements of a filter, for sums in vectors of filters: these then repay transposing the gradient
+SHORT_PIXELS = 512  # of images with rows shorter than a vector that are brought into vectors of channels
+MOST_CHANNELS = 512  # of which the transformed tiles of a small image stay in the second-level cache
 FILTERS = 16  # in a vector, of which no more than a quarter may be idle
 
 
@@ -235,10 +237,32 @@ def is_outer(w: TensorType, groups: int) -> bool:
     return columns >= LEAST_COLUMNS and 4 * filters >= 3 * -(-filters // FILTERS) * FILTERS  # type: ignore[no-any-return]
 
 
+def is_winograd(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict[str, Any]) -> bool:
+    """Whether a direct `conv` or `conv_data` goes by Winograd's F(4 x 4, 3 x 3): in f32, for channels and filters that
+    fill vectors, and where tiles of 4 x 4 results cover little beyond the edges."""
+    pads = list(zip(attrs["low"], attrs["high"], strict=True))
+    plain = attrs["groups"] == 1 and all(v == 1 for a in ("strides", "dilation") for v in attrs[a])
+    if op == "conv_weight" or x.dtype != "f32" or w.shape[2:] != (3, 3) or not plain:
+        return False
+    if any(isinstance(v, Dim) or v > 2 for pad in pads for v in pad):
+        return False
+    source, result = (y, x) if op == "conv_data" else (x, y)
+    sizes: Any = (*source.shape[1:], *result.shape[1:])
+    c, rows, cols, k, high, wide = sizes
+    if min(rows * cols, high * wide) < FILTERS or (cols < FILTERS and rows * cols > SHORT_PIXELS):
+        return False
+    covered = 16 * -(-high // 4) * -(-wide // 4)
+    filled = all(v >= FILTERS and 4 * v >= 3 * -(-v // FILTERS) * FILTERS for v in (c, k))
+    return filled and c <= MOST_CHANNELS and covered <= 1.6 * high * wide
+
+
 def scratch_of(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict[str, Any]) -> tuple[TensorType, ...]:
     """The workspace: packed filters, sums in vectors of filters, or the columns of an image."""
     if not is_direct(op, x, w, y, attrs):
         return columns_of(x.dtype, w.shape[2:], w.shape[1], y.shape[2:])
+    if is_winograd(op, x, w, y, attrs):
+        vectors: Any = w.shape[1 if op == "conv_data" else 0]
+        return (w.with_shape((36 * (vectors + 63) * w.shape[0 if op == "conv_data" else 1],)),)
     if op != "conv_weight":
         return (w.with_shape((w.size,)),)
     if not is_outer(w, attrs["groups"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 
 import arignote as ar
 import arignote.tensor as T
+from arignote.codegen.winomath import matrices
 from arignote.frontends.tensor.derivatives import Rop
 from arignote.frontends.tensor.nnet import abstract_conv as A
 from arignote.frontends.tensor.nnet.geometry import Geometry
+from arignote.ir.ops.conv import is_winograd
+from arignote.ir.types import TensorType
 from tests.conv_reference import Conv, configurations
 
 CONFIGURATIONS = configurations(420, seed=5)
@@ -45,6 +49,37 @@ def test_generated_kernels_over_a_grid(start: int, monkeypatch: pytest.MonkeyPat
     for module in ("convtile", "convweight", "convouter"):
         monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
     check_grid(start, configurations(30, seed=start, small=10), "float32" if start % 60 else "float64")
+
+
+PADS: list[Any] = ["half", "valid", "full", ((0, 1), (2, 0))]
+WINOGRAD = [
+    Conv(n, c, k, space, (3, 3), (1, 1), (1, 1), PADS[i % 4], 1, i % 3 == 0)
+    for i, (n, c, k, space) in enumerate([
+        (5, 16, 16, (8, 8)), (2, 28, 31, (9, 18)), (3, 45, 16, (10, 6)), (1, 32, 48, (13, 14)), (1, 16, 16, (37, 33)),
+    ])
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("start", range(len(WINOGRAD)))
+def test_convolutions_by_tiles_of_winograd(start: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("winograd", "convouter"):
+        monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
+    chosen = WINOGRAD[start : start + 1]
+    for c in chosen:
+        x, w, y = (TensorType("f32", a.shape) for a in c.arrays(0))
+        pads: Any = {"low": [p[0] for p in c.pads], "high": [p[1] for p in c.pads]}
+        attrs = {**pads, "strides": c.strides, "dilation": c.dilation, "groups": 1}
+        assert is_winograd("conv", x, w, y, attrs), c
+        assert is_winograd("conv_data", x, w, y, attrs), c
+    check_grid(start, chosen, "float32")
+
+
+@pytest.mark.parametrize("m", [2, 3, 4])
+def test_transformations_of_winograd_are_exact(m: int) -> None:
+    a, g, b = (np.array(v) for v in matrices(m, 3))
+    d, f = (np.array([Fraction(int(v), 7) for v in rng.integers(-9, 9, size=n)]) for n in (m + 2, 3))
+    want = [sum(d[i : i + 3] * f) for i in range(m)]
+    assert list(a @ ((g @ f) * (b @ d))) == want
 
 
 def check_grid(start: int, chosen: list[Conv], dtype: str) -> None:
