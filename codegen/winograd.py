@@ -202,22 +202,18 @@ class Winograd:
             if self.cols >= lanes:
                 e.loop(i64(self.lines), lambda i: self.line(i, first, lambda h: rows(base, c, count, i, h), c))
                 return
-            # A short image, as a whole.
-            if lanes % self.cols == 0:
-                e.loop(i64(plane // lanes), lambda u: some(base, c, count, 0, u))
-            starts = [] if lanes % self.cols == 0 else list(range(0, plane - lanes + 1, lanes))
-            for start in starts + ([plane - lanes] if plane % lanes else []):
-                some(base, c, count, start, ZERO)
+            e.loop(i64(ceil_div(plane, lanes)), lambda q: short(base, c, count, q))
 
-        def some(base: Any, c: Any, count: int, start: int, u: Any) -> None:
-            """The pixels from `start` on, moved by `u` times whole rows that make a vector."""
-            move = mul(u, i64(lanes // self.cols * self.pitch))
+        def short(base: Any, c: Any, count: int, q: Any) -> None:
+            """Pixels of an image with short rows; the last vector takes in pixels of the one before it."""
+            start = e.bind(minimum(mul(q, i64(lanes)), i64(plane - lanes)), "start")
+            corner = i64(self.top * self.pitch + self.left)
 
             def place(t: int) -> Any:
-                i, j = divmod(start + t, self.cols)
-                return add(move, i64((i + self.top) * self.pitch + j + self.left))
+                p = add(start, i64(t))
+                return e.bind(floordiv(p, i64(self.cols)) * i64(self.pitch - self.cols) + p + corner, "place")
 
-            square(add(base, add(mul(u, i64(lanes)), i64(start))), c, count, place)
+            square(add(base, start), c, count, place)
 
         def rows(base: Any, c: Any, count: int, i: Any, h: Any) -> None:
             here = e.bind(add(base, mul(h, i64(self.cols))), "here")
