@@ -20,7 +20,7 @@ import numpy  # noqa: E402, F401
 
 _NUMPY = time.perf_counter() - _BEFORE_NUMPY
 
-from bench import peers, workloads  # noqa: E402
+from bench import memory, peers, workloads  # noqa: E402
 from bench.agreement import STEPS  # noqa: E402
 
 
@@ -45,12 +45,16 @@ def main() -> None:
     params = spec.make(options.seed)
     marks.append(time.perf_counter())
     peer.load(options.threads)
+    loaded = memory.resident()
     marks.append(time.perf_counter())
     runner = peer.build(spec, params, options.threads)
     marks.append(time.perf_counter())
     losses = [runner.step()]
     marks.append(time.perf_counter())
     losses += [runner.step() for _ in range(STEPS - 1)]
+    memory.reset()
+    runner.step()
+    most = memory.peak()
     data, load, build, first = (b - a for a, b in itertools.pairwise(marks))
     report = {
         "python_s": max(0.0, _ENTERED - options.spawned),
@@ -61,6 +65,8 @@ def main() -> None:
         "step_s": first,
         "first_step_s": load + build + first,
         "losses": losses,
+        "loaded_bytes": loaded,
+        "step_bytes": max(0, most - loaded),
         "version": peer.version(),
     }
     print(json.dumps(report), file=replies, flush=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from bench import compile_time, curves, follow, import_time, overhead, peers, report, roofline, table, timing
+from bench import compile_time, curves, follow, import_time, memory, overhead, peers, report, roofline, table, timing
 from bench.environment import LOAD, RESULTS, drop_overrides, overrides, thread_counts
 from bench.schema import SchemaError
 from bench.twins import NoTwinError
-from bench.workloads import OPS, OVERHEAD, REGISTRY, TRAIN, Workload, find
+from bench.workloads import IMAGES, OPS, OVERHEAD, REGISTRY, TRAIN, Workload, find
 
 SEED = 20240
 BUSY = 0.5
@@ -39,7 +39,8 @@ def _command(name: str, options: Mapping[str, Any]) -> list[str]:
 
 
 def _peers(text: str) -> list[str]:
-    names = list(peers.REGISTRY) if text == "all" else [n for n in text.split(",") if n]
+    usual = [name for name, peer in peers.REGISTRY.items() if peer.usual]
+    names = usual if text == "all" else [n for n in text.split(",") if n]
     for name in names:
         try:
             peers.find(name)
@@ -288,6 +289,27 @@ def compile_time_command(
     _save(document, out)
     if any(result["refused"] for result in results):
         sys.exit(1)
+
+
+@main.command("memory")
+@click.argument("workloads", nargs=-1)
+@click.option("--threads", default="1", show_default=True, help="1, all, both or a number.")
+@click.option("--peers", "names", default="arignote,torch-eager,jax", show_default=True, help="Names of peers.")
+@_seed_option
+@_out_option
+def memory_command(workloads: tuple[str, ...], threads: str, names: str, seed: int, out: str | None) -> None:
+    """Peak memory of a train step; without WORKLOADS of networks of images."""
+    chosen, listed = _workloads(workloads, IMAGES), _peers(names)
+    results: list[dict[str, Any]] = []
+    versions: dict[str, str] = {}
+    for count in _threads(threads):
+        for workload in chosen:
+            _log(f"{workload.title}, threads {count}")
+            result, found = memory.measure(workload, listed, threads=count, seed=seed, log=_log)
+            results.append(result)
+            versions.update(found)
+    words = {"workloads": tuple(w.name for w in chosen), "threads": threads, "peers": names, "seed": seed}
+    _save(report.envelope("memory", results, command=_command("memory", words), seed=seed, versions=versions), out)
 
 
 @main.command("import-time")

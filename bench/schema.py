@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 VERSION = 1
-KINDS = ("run", "overhead", "compile-time", "import-time", "roofline", "follow", "curves", "ops")
+KINDS = ("run", "overhead", "compile-time", "import-time", "roofline", "follow", "curves", "ops", "memory")
 
 Check = Callable[[Any], bool]
 
@@ -161,6 +161,10 @@ def _firsts(took: Any, where: str) -> None:
         _require(took[kind], f"{where}.{kind}", _PARTS)
 
 
+def _bytes(took: Any, where: str) -> None:
+    _require(took, where, {"step_bytes": _positive, "loaded_bytes": _positive})
+
+
 def _limits(limits: Any, where: str) -> None:
     for at, limit in enumerate(limits):
         _require(limit, f"{where}[{at}]", _LIMIT)
@@ -194,7 +198,7 @@ def validate(report: Any) -> None:
             for row, found in enumerate(result["validations"]):
                 _require(found, f"results[{at}].validations[{row}]", _VALIDATED)
         return
-    timed = _firsts if kind == "compile-time" else _steps
+    timed = {"compile-time": _firsts, "memory": _bytes}.get(kind, _steps)
     for at, result in enumerate(results):
         _workload(result, f"results[{at}]", timed)
     if kind in ("run", "ops"):

@@ -153,6 +153,17 @@ def first_steps(report: Mapping[str, Any]) -> str:
     return rows(header, body) + _notes(report["results"])
 
 
+def memory(report: Mapping[str, Any]) -> str:
+    """Peak memory of a step, without what the libraries hold."""
+    names = _names(report["results"])
+    body = []
+    for result in report["results"]:
+        took = result["peers"]
+        cells = [f"{_three(took[n]['step_bytes'] / 1e6)} MB" if n in took else "–" for n in names]
+        body.append([result["title"], str(result["threads"]), *cells])
+    return rows(["memory of a step", "threads", *names], body)
+
+
 def imports(report: Mapping[str, Any]) -> str:
     """Import times."""
     found, missing = report["results"]["modules"], report["results"]["missing"]
@@ -202,6 +213,7 @@ SECTIONS = (
     ("run", "Train steps, median of interleaved rounds, float32", steps),
     ("overhead", "Cost of calling a compiled function", calls),
     ("compile-time", "Time to first step, NumPy's import and the data excluded", first_steps),
+    ("memory", "Peak memory of a train step, without what the libraries hold", memory),
     ("import-time", "Imports, each in fresh processes", imports),
     ("roofline", "Limits of the machine", limits),
 )

@@ -7,7 +7,7 @@ from bench.peers.base import Peer, Runner
 from bench.peers.jax_ import JaxPeer
 from bench.peers.numpy_ import NumpyPeer
 from bench.peers.pytensor_ import PytensorCPeer, PytensorPeer
-from bench.peers.torch_ import TorchCompilePeer, TorchPeer
+from bench.peers.torch_ import TorchCompilePeer, TorchLastPeer, TorchPeer
 
 OURS = "arignote"
 REFERENCE = "numpy"
@@ -17,6 +17,7 @@ REGISTRY: dict[str, type[Peer]] = {
     for cls in (
         ArignotePeer,
         TorchPeer,
+        TorchLastPeer,
         TorchCompilePeer,
         JaxPeer,
         PytensorPeer,

@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from bench.peers import ops
+from bench import networks
+from bench.peers import images_arignote, ops
 from bench.peers.base import Runner
 from bench.peers.theano_like import TheanoLikePeer
 from bench.workloads.spec import Array, Params, Workload
@@ -30,7 +31,27 @@ class ArignotePeer(TheanoLikePeer):
 
     def builders(self) -> dict[str, Callable[[Workload, Params], Runner]]:
         """Implementation of each family."""
-        return {**super().builders(), "op": self._op}
+        return {
+            **super().builders(),
+            "op": self._op,
+            "lenet": self._classifier,
+            "resnet": self._classifier,
+            "dcgan": lambda w, p: images_arignote.dcgan(self, w, p),
+            "predict": lambda w, p: images_arignote.predict(self, w, p),
+        }
+
+    def logits(self, workload: Workload, x: Any, weights: list[Any]) -> Any:
+        """Those of networks of images too."""
+        if workload.family in ("lenet", "resnet"):
+            ops = images_arignote.ArignoteOps(self.tensor)
+            return networks.scores(workload.family, workload.sizes)(ops, x, weights)
+        return super().logits(workload, x, weights)
+
+    def parameters(self, workload: Workload, params: Params) -> list[Any]:
+        """Shared variables; filters are of sizes that never change."""
+        if workload.family in ("lenet", "resnet"):
+            return images_arignote.fixed(self, params, workload.trained)
+        return super().parameters(workload, params)
 
     def _op(self, workload: Workload, params: Params) -> Runner:
         f = ops.arignote_ops(self.tensor)[ops.op_name(workload)]

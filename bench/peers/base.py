@@ -30,6 +30,8 @@ class Peer(ABC):
     package: str
     remedy: str
     family: str = ""
+    #: Whether it takes part where no peers are named.
+    usual: bool = True
 
     def available(self) -> str | None:
         """None when the package is installed, else the reason why this peer cannot run."""

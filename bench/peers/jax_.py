@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.peers import ops
+from bench import networks
+from bench.peers import images_jax, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Params, Workload
 
@@ -38,7 +39,14 @@ class JaxPeer(Peer):
             "chain": self._chain,
             "calls": self._calls,
             "op": self._op,
+            "lenet": self._classifier,
+            "resnet": self._classifier,
+            "dcgan": lambda w, p: images_jax.dcgan(self._images(), w, p),
+            "predict": lambda w, p: images_jax.predict(self._images(), w, p),
         }
+
+    def _images(self) -> images_jax.JaxOps:
+        return images_jax.JaxOps(self.jax, self.jnp)
 
     def _op(self, workload: Workload, params: Params) -> Runner:
         f = self.jax.jit(ops.jax_ops(self.jax, self.jnp)[ops.op_name(workload)])
@@ -50,6 +58,8 @@ class JaxPeer(Peer):
         classes = workload.sizes["classes"]
 
         def logits(weights: list[Any], xb: Any) -> Any:
+            if workload.family in ("lenet", "resnet"):
+                return networks.scores(workload.family, workload.sizes)(self._images(), xb, weights)
             if workload.family == "logreg":
                 return xb @ weights[0] + weights[1]
             w1, b1, w2, b2 = weights

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.peers import ops
+from bench.peers import images_numpy, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Array, Params, Workload
 
@@ -57,6 +57,10 @@ class NumpyPeer(Peer):
             "chain": self._chain,
             "calls": self._calls,
             "op": self._op,
+            "lenet": lambda w, p: images_numpy.classifier(w, p, softmax_loss),
+            "resnet": lambda w, p: images_numpy.classifier(w, p, softmax_loss),
+            "dcgan": images_numpy.dcgan,
+            "predict": images_numpy.predict,
         }
 
     def _op(self, workload: Workload, params: Params) -> Runner:

@@ -47,7 +47,12 @@ class TheanoLikePeer(Peer):
             "calls": self._calls,
         }
 
-    def _logits(self, workload: Workload, x: Any, weights: list[Any]) -> Any:
+    def parameters(self, workload: Workload, params: Params) -> list[Any]:
+        """What is trained, as shared variables."""
+        return [self.shared(params[k], k) for k in workload.trained]
+
+    def logits(self, workload: Workload, x: Any, weights: list[Any]) -> Any:
+        """What the softmax is computed from."""
         t = self.tensor
         if workload.family == "logreg":
             return t.dot(x, weights[0]) + weights[1]
@@ -57,10 +62,10 @@ class TheanoLikePeer(Peer):
     def _classifier(self, workload: Workload, params: Params) -> Runner:
         t = self.tensor
         images, labels = self.shared(params["x"], "images"), self.shared(params["y"], "labels")
-        weights = [self.shared(params[k], k) for k in workload.trained]
+        weights = self.parameters(workload, params)
         size, rate = workload.sizes["batch"], np.float32(workload.rate)
         index, x, y = t.lscalar("index"), t.matrix("x", dtype="float32"), t.ivector("y")
-        p = self.softmax(self._logits(workload, x, weights))
+        p = self.softmax(self.logits(workload, x, weights))
         cost = -t.mean(t.log(p)[t.arange(y.shape[0]), y])
         grads = self.grads(cost, weights)
         batch = slice(index * size, (index + 1) * size)

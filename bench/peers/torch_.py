@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from bench.peers import ops
+from bench import networks
+from bench.peers import images_torch, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Params, Workload
 
@@ -18,6 +19,7 @@ class TorchPeer(Peer):
     package = "torch"
     remedy = "pip install torch"
     compiled = False
+    last = False
 
     def load(self, threads: int) -> None:
         """Import torch and set its intra-op pool."""
@@ -37,7 +39,14 @@ class TorchPeer(Peer):
             "chain": self._chain,
             "calls": self._calls,
             "op": self._op,
+            "lenet": self._classifier,
+            "resnet": self._classifier,
+            "dcgan": lambda w, p: images_torch.dcgan(self._images(), self._finish, w, p),
+            "predict": lambda w, p: images_torch.predict(self._images(), self._finish, w, p),
         }
+
+    def _images(self) -> images_torch.TorchOps:
+        return images_torch.TorchOps(self.torch, self.last)
 
     def _op(self, workload: Workload, params: Params) -> Runner:
         f = self._finish(ops.torch_ops(self.torch)[ops.op_name(workload)])
@@ -59,12 +68,15 @@ class TorchPeer(Peer):
             hidden = torch.tanh(torch.addmm(b1, xb, w1))
             return cross_entropy(torch.addmm(b2, hidden, w2), yb)
 
+        if workload.family in ("lenet", "resnet"):
+            network, images = networks.scores(workload.family, workload.sizes), self._images()
+            return lambda xb, yb, *weights: cross_entropy(network(images, xb, weights), yb)
         return logreg if workload.family == "logreg" else mlp
 
     def _classifier(self, workload: Workload, params: Params) -> Runner:
         torch = self.torch
         x, y = torch.from_numpy(params["x"]), torch.from_numpy(params["y"]).long()
-        trained = [torch.from_numpy(params[k]).clone() for k in workload.trained]
+        trained = [self._images().stored(params[k]) for k in workload.trained]
         loss_of, rate = self._loss(workload), workload.rate
         size, order = workload.sizes["batch"], minibatches(workload)
 
@@ -98,7 +110,7 @@ class TorchPeer(Peer):
 
         def copy() -> Params:
             return {
-                k: w.detach().numpy().copy() for k, w in zip(workload.trained, trained, strict=True)
+                k: w.detach().contiguous().numpy().copy() for k, w in zip(workload.trained, trained, strict=True)
             }
 
         return Runner(step, copy)
@@ -187,3 +199,11 @@ class TorchCompilePeer(TorchPeer):
     name = "torch-compile"
     remedy = "pip install torch (torch.compile also needs a C++ compiler, for example g++)"
     compiled = True
+
+
+class TorchLastPeer(TorchPeer):
+    """Eager PyTorch whose images lie with channels last; for networks of images."""
+
+    name = "torch-last"
+    usual = False
+    last = True

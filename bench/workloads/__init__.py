@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.workloads.calls import calls
 from bench.workloads.chain import chain
+from bench.workloads.images import dcgan, lenet, predict, resnet
 from bench.workloads.mnist import logreg, mlp
 from bench.workloads.ops import OPS
 from bench.workloads.spec import Array, Params, Workload
@@ -12,9 +13,12 @@ from bench.workloads.words import cbow
 TRAIN: tuple[str, ...] = (
     "logreg", "mlp-600", "mlp-20", "cbow", "chain-1e3", "chain-1e5", "chain-1e7",
 )  # fmt: skip
+IMAGES: tuple[str, ...] = ("lenet-600", "lenet-100", "resnet-20", "dcgan")
+PREDICT: tuple[str, ...] = tuple(f"predict-{network}-{n}" for network in ("mlp", "lenet", "resnet") for n in (1, 64))
 OVERHEAD: tuple[str, ...] = ("call-1", "call-2", "call-10", "call-50")
 # Small enough to check every peer within seconds; never part of the default run.
-SMALL: tuple[str, ...] = ("logreg-small", "mlp-small", "cbow-small", "chain-small")
+SMALL: tuple[str, ...] = ("logreg-small", "mlp-small", "cbow-small", "chain-small", "lenet-small",
+    "resnet-small", "dcgan-small", "predict-lenet-1")  # fmt: skip
 
 REGISTRY: dict[str, Workload] = {
     w.name: w
@@ -34,6 +38,15 @@ REGISTRY: dict[str, Workload] = {
         mlp(batch=20, hidden=16, examples=100, name="mlp-small"),
         cbow(words=50, embedding=8, batch=10, examples=100, name="cbow-small"),
         chain(64, "chain-small"),
+        lenet(600),
+        lenet(100),
+        resnet(),
+        resnet(n=18),
+        dcgan(),
+        *(predict(network, n) for network in ("mlp", "lenet", "resnet") for n in (1, 64)),
+        lenet(5, examples=20, filters=(3, 4), hidden=6, name="lenet-small"),
+        resnet(4, n=1, filters=4, size=8, examples=16, name="resnet-small"),
+        dcgan(4, noise=3, units=6, filters=2, examples=16, name="dcgan-small"),
         *OPS.values(),
     )
 }
@@ -48,4 +61,4 @@ def find(name: str) -> Workload:
         raise ValueError(f"no workload is called {name!r}; there are {known}") from None
 
 
-__all__ = ["OPS", "OVERHEAD", "REGISTRY", "SMALL", "TRAIN", "Array", "Params", "Workload", "find"]
+__all__ = ["IMAGES", "OPS", "OVERHEAD", "PREDICT", "REGISTRY", "SMALL", "TRAIN", "Array", "Params", "Workload", "find"]
