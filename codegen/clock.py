@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.emit import ZERO, Buffer, i64
+from arignote.codegen.exprs import ZERO, Buffer, i64
 from arignote.codegen.profile import EVENT_WORDS, timed_ops
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op

@@ -10,17 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    Pointer,
-    add,
-    i64,
-    linear_index,
-    pointer_var,
-    private_function,
-)
+from arignote.codegen.emit import Emitter, Pointer, pointer_var, private_function
+from arignote.codegen.exprs import ZERO, Buffer, add, i64, linear_index
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx, tvm_ir

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from arignote.codegen.convspec import Axes, copy_run
-from arignote.codegen.emit import ZERO, Buffer, Emitter, add, i64, mul
+from arignote.codegen.emit import Emitter
+from arignote.codegen.exprs import ZERO, Buffer, add, i64, mul
 from arignote.codegen.microkernels import Vectors, ceil_div
 from arignote.codegen.toolchain import tirx
 

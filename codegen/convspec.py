@@ -11,7 +11,8 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from arignote.codegen.emit import ZERO, Buffer, Emitter, add, i64, is_const, mul
+from arignote.codegen.emit import Emitter
+from arignote.codegen.exprs import ZERO, Buffer, add, i64, is_const, mul
 from arignote.codegen.microkernels import Vectors, ceil_div, load_vector, splat, store_vector
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op

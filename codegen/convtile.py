@@ -12,18 +12,8 @@ import itertools
 from typing import Any
 
 from arignote.codegen.convspec import Axes, Shape, Sizes, Source, copy_run, minimum, powers
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    add,
-    floordiv,
-    floormod,
-    i64,
-    mul,
-    pointer_var,
-    private_function,
-)
+from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import (
     ITEM,
     PANEL_BYTES,

@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    dim_expr,
-    floordiv,
-    floormod,
-    i64,
-    pointer_var,
-    private_function,
-)
+from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.exprs import ZERO, Buffer, dim_expr, floordiv, floormod, i64
 from arignote.codegen.host import UnsupportedError
 from arignote.codegen.iterate import element
 from arignote.codegen.kernels import CUDA_THREADS

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from arignote.codegen.emit import add, i64, is_const, mul
+from arignote.codegen.exprs import add, i64, is_const, mul
 from arignote.codegen.microkernels import (
     PANEL_BYTES,
     ProductKernel,

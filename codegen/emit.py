@@ -11,106 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from arignote.codegen.exprs import (
+    ZERO,
+    Buffer,
+    add,
+    alloc,
+    as_stmt,
+    floordiv,
+    i64,
+    is_const,
+    is_load,
+    mul,
+    storage_dtype,
+)
+from arignote.codegen.lanes import Lane, rarely
 from arignote.codegen.mathcore import Expr, emitting
 from arignote.codegen.toolchain import tirx, tvm_ir
-from arignote.ir.types import DTYPES, Dim, DimLike
-
-ZERO = tirx.const(0, "int64")
-
-
-def i64(value: int) -> Any:
-    """An int64 constant."""
-    return ZERO if value == 0 else tirx.const(value, "int64")
-
-
-def storage_dtype(dtype: str) -> str:
-    """The dtype of memory that holds an IR dtype: booleans are bytes."""
-    return "int8" if dtype == "bool" else DTYPES[dtype]
-
-
-def dim_expr(dim: DimLike, env: Mapping[str, Any]) -> Any:
-    """A dimension as an int64 expression over the variables in `env`."""
-    if not isinstance(dim, Dim):
-        return i64(dim)
-    total: Any = None
-    for monomial, coefficient in dim.terms:
-        term: Any = None
-        for symbol, power in monomial:
-            for _ in range(power):
-                term = env[symbol] if term is None else term * env[symbol]
-        if term is None:
-            term = i64(coefficient)
-        elif coefficient != 1:
-            term = term * i64(coefficient)
-        total = term if total is None else total + term
-    return total
-
-
-def is_const(x: Any, value: int | None = None) -> bool:
-    """Whether an expression is an integer constant (of that value)."""
-    return isinstance(x, tirx.IntImm) and (value is None or int(x.value) == value)
-
-
-def alloc(buffer: Any) -> Any:
-    """A statement that gives a buffer memory on the stack, however large: TVM would ask its runtime for larger ones."""
-    return tirx.AllocBuffer(buffer, {"disable_lower_builtin": tirx.const(True, "bool")})
-
-
-def _is_load(x: Any) -> bool:
-    return isinstance(x, tvm_ir.expr.TensorLoad)
-
-
-def add(a: Any, b: Any) -> Any:
-    """a + b without adding zero."""
-    return b if is_const(a, 0) else a if is_const(b, 0) else a + b
-
-
-def mul(a: Any, b: Any) -> Any:
-    """a * b without multiplying by zero or one."""
-    if is_const(a, 0) or is_const(b, 0):
-        return ZERO
-    return b if is_const(a, 1) else a if is_const(b, 1) else a * b
-
-
-def floordiv(a: Any, b: Any) -> Any:
-    """The quotient of non-negative integers."""
-    if is_const(a) and is_const(b):
-        return i64(int(a.value) // int(b.value))
-    return a if is_const(b, 1) else tirx.truncdiv(a, b)
-
-
-def floormod(a: Any, b: Any) -> Any:
-    """The remainder of non-negative integers."""
-    if is_const(a) and is_const(b):
-        return i64(int(a.value) % int(b.value))
-    return ZERO if is_const(b, 1) else tirx.truncmod(a, b)
-
-
-def linear_index(idx: Sequence[Any], shape: Sequence[Any]) -> Any:
-    """The flat position of `idx` in a C-contiguous array; `shape` holds int64 expressions."""
-    out: Any = ZERO
-    for i, d in zip(idx, shape, strict=True):
-        out = add(mul(out, d), i)
-    return out
-
-
-class Buffer:
-    """Flat memory of one dtype: loads and stores by an int64 index; booleans are kept as bytes."""
-
-    def __init__(self, name: str, dtype: str, size: Any, scope: str = "") -> None:
-        self.dtype = dtype
-        self.var = tirx.decl_buffer((size,), storage_dtype(dtype), name=name, scope=scope)
-
-    def load(self, index: Any) -> Any:
-        """The element at `index`."""
-        value = tirx.BufferLoad(self.var, [index])
-        return tirx.NE(value, tirx.const(0, "int8")) if self.dtype == "bool" else value
-
-    def store(self, index: Any, value: Any) -> Any:
-        """A statement that writes `value`."""
-        if self.dtype == "bool":
-            value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
-        return tirx.BufferStore(self.var, value, [index])
+from arignote.ir.types import DTYPES
 
 
 @dataclass(frozen=True)
@@ -136,26 +53,6 @@ def pointer_var(name: str, dtype: str) -> Any:
 def scalar_var(name: str, dtype: str) -> Any:
     """A scalar variable of an IR dtype."""
     return tirx.Var(name, DTYPES[dtype])
-
-
-def as_stmt(stmts: Sequence[Any]) -> Any:
-    """Statements as one."""
-    return stmts[0] if len(stmts) == 1 else tirx.SeqStmt(list(stmts) or [tirx.Evaluate(tirx.const(0, "int32"))])
-
-
-@dataclass
-class Lane:
-    """A vector loop: its variable and width, what stands before it, its body, and the variables that differ by lane."""
-
-    var: Any
-    width: int
-    before: list[Any]
-    body: list[Any]
-    varying: set[Any]
-
-    def differs(self, value: Any) -> bool:
-        """Whether an expression has a value of its own in each lane."""
-        return not self.varying.isdisjoint(tirx.analysis.undefined_vars(value))
 
 
 class Emitter:
@@ -191,42 +88,43 @@ class Emitter:
         """
         if isinstance(value, (tirx.Var, tirx.IntImm, tirx.FloatImm)):
             return value
-        if self.lane is not None and self.stmts is self.lane.body and not self.lane.differs(value):
-            return self._bind_before(self.lane, value, name)
+        if self.lane is not None:
+            return self._bind_in_lane(self.lane, value, name)
         self.names += 1
         dtype = str(value.ty)
-        if self.lane is None and dtype in ("int64", "bool") and not chained:
+        if (dtype in ("int64", "bool") and not chained) or (dtype.startswith("float") and is_load(value)):
             return self._named(value, name, dtype)
-        if dtype.startswith("float") and _is_load(value):
-            return self._named(value, name, dtype)
-        at, width, before = (
-            (ZERO, 1, self.stmts) if self.lane is None else (self.lane.var, self.lane.width, self.lane.before)
-        )
-        stored = "int8" if dtype == "bool" else dtype
-        cell = tirx.decl_buffer((i64(width),), stored, name=f"{name}{self.names}", scope=self.scratch)
-        before.append(alloc(cell))
-        if dtype == "bool":
-            value = tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8"))
-        self.add(tirx.BufferStore(cell, value, [at]))
-        load = tirx.BufferLoad(cell, [at])
-        if dtype == "bool":
-            return tirx.NE(load, tirx.const(0, "int8"))
-        # The analyzer takes no vectors of integers: these stay loads.
-        return self._named(load, name, dtype) if dtype.startswith("float") or self.lane is None else load
+        cell = tirx.decl_buffer((i64(1),), "int8" if dtype == "bool" else dtype, name=f"{name}{self.names}",
+                                scope=self.scratch)  # fmt: skip
+        self.add(alloc(cell))
+        load = self._through(cell, ZERO, value, dtype)
+        return load if dtype == "bool" else self._named(load, name, dtype)
 
     def _named(self, value: Any, name: str, dtype: str) -> Any:
         var = tirx.Var(f"{name}{self.names}", dtype)
         self.add(tirx.Bind(var, value))
-        if self.lane is not None:
-            self.lane.varying.add(var)
         return var
 
-    def _bind_before(self, lane: Lane, value: Any, name: str) -> Any:
-        self.lane, self.stmts = None, lane.before
-        try:
-            return self.bind(value, name, chained=True)
-        finally:
-            self.lane, self.stmts = lane, lane.body
+    def _through(self, cell: Any, at: Any, value: Any, dtype: str) -> Any:
+        """The value, stored and loaded again."""
+        if dtype != "bool":
+            self.add(tirx.BufferStore(cell, value, [at]))
+            return tirx.BufferLoad(cell, [at])
+        self.add(tirx.BufferStore(cell, tirx.Select(value, tirx.const(1, "int8"), tirx.const(0, "int8")), [at]))
+        return tirx.NE(tirx.BufferLoad(cell, [at]), tirx.const(0, "int8"))
+
+    def _bind_in_lane(self, lane: Lane, value: Any, name: str) -> Any:
+        if lane.is_cell(value):
+            return value
+        if self.stmts is lane.body and not lane.differs(value):
+            self.lane, self.stmts = None, lane.before
+            try:
+                return self.bind(value, name, chained=True)
+            finally:
+                self.lane, self.stmts = lane, lane.body
+        dtype = str(value.ty)
+        cell = lane.cell(self, "int8" if dtype == "bool" else dtype, name)
+        return self._through(cell, lane.var, value, dtype)
 
     @property
     def plain_c(self) -> bool:
@@ -236,29 +134,20 @@ class Emitter:
     def patch(self, far: Expr, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr]) -> Any:
         """`fast`, replaced by `slow(*xs)` where `far`.
 
-        In a vector loop a scalar loop over the lanes follows, which calls `slow` where it must.
+        In a vector loop, where any lane is far, a scalar loop over the lanes follows, which calls `slow` where it must.
         """
         if self.lane is None:
             return self.bind(tirx.if_then_else(far, slow(*xs), fast))
-        lane = self.lane
+        return rarely(self, self.lane, far, fast, slow, xs, tirx.ForKind.SERIAL)
 
-        def cell(value: Any) -> Any:
-            self.names += 1
-            out = tirx.decl_buffer((i64(lane.width),), str(value.ty), name=f"lanes{self.names}", scope=self.scratch)
-            lane.before.append(alloc(out))
-            self.add(tirx.BufferStore(out, value, [lane.var]))
-            return out
-
-        flag = "int64" if str(fast.ty) == "float64" else "int32"
-        flags = cell(tirx.Select(far, tirx.const(1, flag), tirx.const(0, flag)))
-        out, *given = [cell(x) for x in (fast, *xs)]
-        self.names += 1
-        at = tirx.Var(f"l{self.names}", "int64")
-        call = tirx.BufferStore(out, slow(*(tirx.BufferLoad(x, [at]) for x in given)), [at])
-        marked = tirx.NE(tirx.BufferLoad(flags, [at]), tirx.const(0, flag))
-        body = tirx.IfThenElse(marked, call, None)
-        self.add(tirx.For(at, ZERO, i64(lane.width), tirx.ForKind.SERIAL, body))
-        return self.bind(tirx.BufferLoad(out, [lane.var]))
+    def branch(self, far: Expr, fast: Expr, general: Callable[..., Expr], xs: Sequence[Expr]) -> Any:
+        """`fast`, replaced by `general(*xs)` where `far`; in a vector loop, computed where any lane is."""
+        if self.lane is not None:
+            return rarely(self, self.lane, far, fast, general, xs, tirx.ForKind.VECTORIZED)
+        cell = self.local("cell", "f32" if str(fast.ty) == "float32" else "f64", 1)
+        self.add(cell.store(ZERO, fast))
+        self.when(far, lambda: self.add(cell.store(ZERO, general(*xs))))
+        return self.bind(cell.load(ZERO))
 
     def repeated(
         self, state: Sequence[Expr], going: Callable[..., Expr], step: Callable[..., Sequence[Expr]]
@@ -332,15 +221,15 @@ class Emitter:
             return
         self.names += 1
         var = tirx.Var(f"i{self.names}", "int64")
-        before: list[Any] = []
         with self.nested() as stmts:
             if kind == tirx.ForKind.VECTORIZED:
-                self.lane = Lane(var, int(extent.value), before, stmts, {var})
+                self.lane = Lane(var, int(extent.value), [], stmts, set())
             body(var)
         if kind == tirx.ForKind.VECTORIZED:
-            self.lane = None
-        self.stmts += before
-        if stmts:
+            assert self.lane is not None
+            lane, self.lane = self.lane, None
+            self.stmts += [*lane.before, *([lane.loop()] if lane.body else [])]
+        elif stmts:
             self.add(tirx.For(var, start, extent, kind, as_stmt(stmts)))
 
     def local(self, name: str, dtype: str, size: int) -> Buffer:

@@ -13,20 +13,8 @@ from typing import Any
 from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi, Check, abi_of, executed, index_checks
 from arignote.codegen.clock import Clock
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    Pointer,
-    add,
-    as_stmt,
-    dim_expr,
-    i64,
-    linear_index,
-    mul,
-    scalar_var,
-    storage_dtype,
-)  # fmt: skip
+from arignote.codegen.emit import Emitter, Pointer, scalar_var
+from arignote.codegen.exprs import ZERO, Buffer, add, as_stmt, dim_expr, i64, linear_index, mul, storage_dtype
 from arignote.codegen.kernels import Kernel
 from arignote.codegen.lapack import ROUTINES
 from arignote.codegen.library import LIBRARY, range_check

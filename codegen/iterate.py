@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.emit import ZERO, Buffer, Emitter, i64, pointer_var, private_function
+from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.exprs import ZERO, Buffer, i64
 from arignote.codegen.scalar import K
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Region, Value

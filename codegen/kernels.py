@@ -10,22 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    add,
-    dim_expr,
-    floordiv,
-    floormod,
-    i64,
-    is_const,
-    linear_index,
-    mul,
-    pointer_var,
-    private_function,
-    scalar_var,
-)  # fmt: skip
+from arignote.codegen.emit import Emitter, pointer_var, private_function, scalar_var
+from arignote.codegen.exprs import ZERO, Buffer, add, dim_expr, floordiv, floormod, i64, is_const, linear_index, mul
 from arignote.codegen.pieces import compared
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from arignote.codegen import abi as codes
-from arignote.codegen.emit import ZERO, Buffer, Pointer, add, i64, is_const, mul
+from arignote.codegen.emit import Pointer
+from arignote.codegen.exprs import ZERO, Buffer, add, i64, is_const, mul
 from arignote.codegen.library import copy_memory, int32, leading, product
 from arignote.codegen.scalar import K
 from arignote.codegen.toolchain import tirx

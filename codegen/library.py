@@ -11,21 +11,8 @@ from arignote.codegen import gemm
 from arignote.codegen.columns import convolve_by_columns
 from arignote.codegen.convolution import direct_convolution
 from arignote.codegen.cumulate import cumulate
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    Pointer,
-    add,
-    floordiv,
-    i64,
-    is_const,
-    linear_index,
-    mul,
-    pointer_var,
-    private_function,
-    scalar_var,
-)
+from arignote.codegen.emit import Emitter, Pointer, pointer_var, private_function, scalar_var
+from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, i64, is_const, linear_index, mul
 from arignote.codegen.iterate import iterate_elements
 from arignote.codegen.microkernels import Product
 from arignote.codegen.nonzero import places_of_true

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from arignote.codegen.abi import index_checks
-from arignote.codegen.emit import ZERO, Buffer, Pointer, add, as_stmt, i64, is_const, mul
+from arignote.codegen.emit import Pointer
+from arignote.codegen.exprs import ZERO, Buffer, add, as_stmt, i64, is_const, mul
 from arignote.codegen.library import range_check
 from arignote.codegen.scalar import K
 from arignote.codegen.toolchain import tirx

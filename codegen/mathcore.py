@@ -93,6 +93,9 @@ class Hooks(Protocol):
     def named(self, value: Expr) -> Expr:
         """Emit a statement that computes `value`; its name."""
 
+    def branch(self, far: Expr, fast: Expr, general: Callable[..., Expr], xs: Sequence[Expr]) -> Expr:
+        """`fast`, replaced by `general(*xs)` where `far`, which is computed where some elements are."""
+
     def patch(self, far: Expr, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr]) -> Expr:
         """`fast`, replaced by `slow(*xs)`, one element at a time, where `far`."""
 
@@ -162,6 +165,14 @@ def patched(far: Expr, fast: Expr, dtype: str, slow: Callable[..., Expr], *xs: E
     if _hooks:
         return _hooks[-1].patch(far, fast, slow, xs)
     return tirx.if_then_else(far, slow(*xs), fast)
+
+
+def rarely(far: Expr, fast: Expr, general: Callable[..., Expr], *xs: Expr) -> Expr:
+    """``fast``, or ``general(*xs)`` for the elements that are ``far``: code that is passed by where none of a vector
+    is."""
+    if _hooks:
+        return _hooks[-1].branch(far, fast, general, xs)
+    return tirx.if_then_else(far, general(*xs), fast)
 
 
 def where(cond: Expr, a: Expr, b: Expr) -> Expr:

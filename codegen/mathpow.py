@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from arignote.codegen.mathcore import (
+    INF,
     LOG2E,
     NAN,
     Expr,
@@ -17,14 +18,16 @@ from arignote.codegen.mathcore import (
     is_float,
     let,
     libm,
+    named,
     patched,
     poly,
+    rarely,
     split_dtype,
     where,
     widen,
 )
-from arignote.codegen.mathexp import em1, exp, pow2
-from arignote.codegen.mathlog import log, log_parts
+from arignote.codegen.mathexp import em1, pow2
+from arignote.codegen.mathlog import log_parts
 from arignote.codegen.toolchain import tirx
 
 _THIRDS = (0.6666666666666666, 3.700743415417188e-17)  # 2/3 in two parts
@@ -78,61 +81,100 @@ def _int_power(x: Expr, y: Expr, dtype: str) -> Expr:
     return let(x, dtype, lambda b: let(y, dtype, lambda n: run(b, n)))
 
 
-@widen
-def _power32(x: Expr, y: Expr, dtype: str) -> Expr:
-    """Through float64."""
-    wide = "float64" + split_dtype(dtype)[1]
-    zero, one, half = const(0.0, dtype), const(1.0, dtype), const(0.5, dtype)
+def _cases(u: Expr, v: Expr, p: Expr, size: Expr, wide: tuple[float, float], dtype: str) -> Expr:
+    """u**v where ``size`` is exp(p) with p = v log |u|, or it is not: C's special cases, and beyond ``wide`` of p
+    infinity and 0. Left to libm are what has no such logarithm, exponents so large that every number of the format is
+    even there, and p between what ``size`` holds for and ``wide``."""
+    f, base, i = fmt(dtype), split_dtype(dtype)[0], int_of(dtype)
+    zero, one, half, inf = (const(c, dtype) for c in (0.0, 1.0, 0.5, INF))
+    low, high = (const(c, dtype) for c in wide)
+    u, v, p = named(u), named(v), named(p)
+    a = named(absolute(u, dtype))
+    size = where(p > high, inf, where(p < low, zero, size))
+    at_zero = where(v < zero, inf, where(tirx.EQ(v, zero), one, zero))
+    size = where(tirx.EQ(u, zero), at_zero, size)
+    whole = tirx.EQ(tirx.floor(v), v)
+    size = where(tirx.And(u < zero, tirx.Not(whole)), const(NAN, dtype), size)
+    minus = tirx.reinterpret(i, u) < const(0, i)
+    odd = tirx.And(whole, tirx.Not(tirx.EQ(tirx.floor(v * half), v * half)))
+    fast = let(size, dtype, lambda s: where(tirx.And(minus, odd), s * const(-1.0, dtype), s))
+    held = tirx.Or(tirx.Or(p > high, p < low), absolute(p, dtype) < const(_NEAR[base], dtype))
+    normal = tirx.And(a < inf, tirx.And(a >= const(f.normal, dtype), held))
+    near = tirx.And(tirx.Or(normal, tirx.EQ(u, zero)), absolute(v, dtype) < const(2.0 ** (f.mantissa + 1), dtype))
+    return patched(tirx.Not(near), fast, dtype, lambda b, n: libm("pow", base, b, n), u, v)
+
+
+_NEAR = {"float32": 125.0, "float64": 707.0}  # exponents, of 2 and of e, whose powers are normal numbers
+
+
+def _is_near(u: Expr, p: Expr, dtype: str) -> Expr:
+    """Whether u is positive, normal and finite, and the power is as normal."""
+    normal = tirx.And(u >= const(fmt(dtype).normal, dtype), u < const(INF, dtype))
+    return tirx.And(normal, absolute(p, dtype) < const(_NEAR[split_dtype(dtype)[0]], dtype))
+
+
+def _power64(x: Expr, y: Expr, dtype: str) -> Expr:
+    """exp(y log |x|) with the logarithm in two numbers."""
+
+    def cases(u: Expr, v: Expr, p: Expr, size: Expr) -> Expr:
+        return _cases(u, v, p, size, (-746.0, 710.0), dtype)
 
     def run(u: Expr, v: Expr) -> Expr:
-        a = absolute(u, dtype)
-        size = exp(cast(v, wide) * log(cast(a, wide), wide), wide)
-        big = absolute(v, dtype) >= const(2.0**24, dtype)  # every such float32 is even
-        whole = tirx.floor(v) == v
-        odd = tirx.And(tirx.And(whole, tirx.Not(big)), tirx.floor(v * half) != v * half)
-        i = int_of(dtype)
-        minus = tirx.reinterpret(i, u) < const(0, i)
-        finite = u != const(float("-inf"), dtype)
+        def product(high: Expr, low: Expr) -> Expr:
+            return let(v * high, dtype, lambda p: let(
+                fma(v, high, -p, dtype) + v * low, dtype, lambda e: let(
+                    _exp_pair(p, e, dtype), dtype, lambda size: rarely(
+                        tirx.Not(_is_near(u, p, dtype)), size, cases, u, v, p, size))))  # fmt: skip
 
-        def signed(p: Expr) -> Expr:
-            p = where(tirx.And(minus, odd), const(-1.0, dtype) * p, p)
-            bad = tirx.And(tirx.And(u < zero, finite), tirx.Not(tirx.Or(whole, big)))
-            p = where(bad, const(NAN, dtype), p)
-            unit = tirx.Or(u == one, tirx.And(a == one, big))
-            return where(tirx.Or(v == zero, unit), one, p)
-
-        return let(cast(size, dtype), dtype, signed)
+        return let(absolute(u, dtype), dtype, lambda a: _log_pair(a, dtype, product))
 
     return let(x, dtype, lambda u: let(y, dtype, lambda v: run(u, v)))
 
 
-def _power64(x: Expr, y: Expr, dtype: str) -> Expr:
-    """exp(y log |x|) with the logarithm in two numbers; libm where x or the result is special."""
-    base = split_dtype(dtype)[0]
-    zero, half = const(0.0, dtype), const(0.5, dtype)
+#: log2(1 + f) / f where 1/2 < (1 + f)**2 < 2, to 2**-33, and (2**r - 1) / r for |r| < 0.5, to 2**-27
+_LOG2 = (1.4426950409393458, -0.721347525213163, 0.48089832072926203, -0.3606728005547384, 0.2885406435811661,
+         -0.24050417380107036, 0.2060962552789713, -0.17904695659457462, 0.15900151399336393, -0.15698225185663797,
+         0.15485743660688367, -0.08634590138157004)  # fmt: skip
+_EXP2 = (0.6931471880352004, 0.2402265076064537, 0.055503570711530684, 0.009618082520046914, 0.0013390886332260942,
+         0.00015453182815426222)  # fmt: skip
 
-    def run(u: Expr, v: Expr, a: Expr) -> Expr:
-        def product(high: Expr, low: Expr) -> Expr:
-            return let(v * high, dtype, lambda t: let(
-                fma(v, high, -t, dtype) + v * low, dtype, lambda e: finish(t, e)))  # fmt: skip
 
-        def finish(t: Expr, e: Expr) -> Expr:
-            whole = tirx.And(absolute(v, dtype) < const(2.0**53, dtype), tirx.floor(v) == v)
-            normal = tirx.And(a >= const(fmt(dtype).normal, dtype),
-                              a < const(float("inf"), dtype))  # fmt: skip
-            in_range = tirx.And(normal, absolute(t, dtype) < const(707.0, dtype))
-            near = tirx.And(in_range, tirx.Or(u > zero, whole))
-            odd = tirx.floor(v * half) != v * half
-            negate = tirx.And(u < zero, odd)
-            fast = let(_exp_pair(t, e, dtype), dtype, lambda p: where(negate, -p, p))
-            return patched(
-                tirx.Not(near), fast, dtype, lambda b, n: libm("pow", base, b, n), u, v
-            )  # fmt: skip
+@widen
+def _power32(x: Expr, y: Expr, dtype: str) -> Expr:
+    """2**(y log2 |x|) with the logarithm in float64. Both polynomials are minimax ones."""
+    lanes, i = split_dtype(dtype)[1], int_of(dtype)
+    wide, f = "float64" + lanes, fmt(dtype)
+    magic, shift, one = const(fmt(wide).magic, wide), const(f.mantissa, i), const(1.0, dtype)
 
-        return _log_pair(a, dtype, product)
+    def cases(u: Expr, v: Expr, p: Expr, size: Expr) -> Expr:
+        return _cases(u, v, p, size, (-151.0, 129.0), dtype)
+
+    def run(u: Expr, v: Expr, bits: Expr) -> Expr:
+        def parts(over: Expr) -> Expr:
+            k = (over >> shift) << shift
+            m = tirx.reinterpret(dtype, bits - k) - one
+            return let(cast(over >> shift, wide), wide, lambda n: let(cast(m, wide), wide, lambda w: logarithm(n, w)))
+
+        def logarithm(n: Expr, w: Expr) -> Expr:
+            return let(w * w, wide, lambda z: let(
+                w * poly(z, _LOG2[1::2], wide) + poly(z, _LOG2[::2], wide), wide, lambda q: let(
+                    cast(v, wide) * (w * q + n), wide, power)))  # fmt: skip
+
+        def power(p: Expr) -> Expr:
+            return let(p + magic, wide, lambda t: let(
+                cast(p - (t - magic), dtype), dtype, lambda r: let(
+                    cast(tirx.reinterpret("int64" + lanes, t), i), i, lambda k: let(
+                        r * poly(r, _EXP2, dtype) + one, dtype, lambda q: let(
+                            tirx.reinterpret(dtype, tirx.reinterpret(i, q) + (k << shift)), dtype,
+                            lambda size: let(cast(p, dtype), dtype, lambda p: finish(p, size)))))))  # fmt: skip
+
+        def finish(p: Expr, size: Expr) -> Expr:
+            return rarely(tirx.Not(_is_near(u, p, dtype)), size, cases, u, v, p, size)
+
+        return let(bits - const(f.sqrt_half, i), i, parts)
 
     return let(x, dtype, lambda u: let(y, dtype, lambda v: let(
-        absolute(u, dtype), dtype, lambda a: run(u, v, a))))  # fmt: skip
+        tirx.reinterpret(i, absolute(u, dtype)), i, lambda bits: run(u, v, bits))))  # fmt: skip
 
 
 def _log_pair(x: Expr, dtype: str, body: Callable[[Expr, Expr], Expr]) -> Expr:
@@ -144,9 +186,9 @@ def _log_pair(x: Expr, dtype: str, body: Callable[[Expr, Expr], Expr]) -> Expr:
         """With s = m / (2 + m): 2s + s**3 (2/3 + z rest(z)), z = s**2, in pairs of numbers."""
 
         def square(zh: Expr, zl: Expr) -> Expr:
-            return let(zh * poly(zh, _REST, dtype), dtype, lambda t: let(
-                third + t, dtype, lambda gh: let(
-                    (third - gh) + t + third_low, dtype,
+            return let(zh * poly(zh, _REST, dtype), dtype, lambda w: let(
+                third + w, dtype, lambda gh: let(
+                    (third - gh) + w + third_low, dtype,
                     lambda gl: product(zh, zl, gh, gl))))  # fmt: skip
 
         def product(zh: Expr, zl: Expr, gh: Expr, gl: Expr) -> Expr:
@@ -172,15 +214,16 @@ def _log_pair(x: Expr, dtype: str, body: Callable[[Expr, Expr], Expr]) -> Expr:
     def divided(k: Expr, m: Expr) -> Expr:
         return let(two + m, dtype, lambda u: let(
             m - (u - two), dtype, lambda ul: let(
-                m / u, dtype, lambda sh: let(
-                    (fma(-sh, u, m, dtype) - sh * ul) / u, dtype,
-                    lambda sl: series(k, sh, sl)))))  # fmt: skip
+                const(1.0, dtype) / u, dtype, lambda r: let(
+                    m * r, dtype, lambda sh: let(
+                        (fma(-sh, u, m, dtype) - sh * ul) * r, dtype,
+                        lambda sl: series(k, sh, sl))))))  # fmt: skip
 
     return log_parts(x, dtype, divided)
 
 
 def _exp_pair(t: Expr, e: Expr, dtype: str) -> Expr:
-    """exp(t + e) for |t| < 708 and a small e."""
+    """exp(t + e) for a small e, where it neither overflows nor vanishes."""
     f, i = fmt(dtype), int_of(dtype)
     magic, one = const(f.magic, dtype), const(1.0, dtype)
 

@@ -12,18 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    add,
-    i64,
-    is_const,
-    mul,
-    pointer_var,
-    private_function,
-    scalar_var,
-)  # fmt: skip
+from arignote.codegen.emit import Emitter, pointer_var, private_function, scalar_var
+from arignote.codegen.exprs import ZERO, Buffer, add, i64, is_const, mul
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
 from arignote.ir.types import DTYPES

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.emit import ZERO, Buffer, Emitter, add, i64, mul, pointer_var, private_function
+from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.exprs import ZERO, Buffer, add, i64, mul
 from arignote.codegen.scalar import K
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op

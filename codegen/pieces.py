@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.emit import ZERO, add, i64, is_const
+from arignote.codegen.exprs import ZERO, add, i64, is_const
 from arignote.codegen.scalar import K
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Value

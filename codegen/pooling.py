@@ -11,18 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    add,
-    i64,
-    is_const,
-    linear_index,
-    mul,
-    pointer_var,
-    private_function,
-)
+from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.exprs import ZERO, Buffer, add, i64, is_const, linear_index, mul
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from arignote.codegen.calling import CALLBACK
-from arignote.codegen.emit import ZERO, Pointer, i64
+from arignote.codegen.emit import Pointer
+from arignote.codegen.exprs import ZERO, i64
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Value
 

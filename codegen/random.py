@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.emit import Buffer, add, floordiv, i64, is_const, mul
+from arignote.codegen.exprs import Buffer, add, floordiv, i64, is_const, mul
 from arignote.codegen.scalar import K
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op

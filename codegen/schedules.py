@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from arignote.codegen.emit import ZERO, Buffer, add, floordiv, i64, is_const, linear_index, mul
+from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, i64, is_const, linear_index, mul
 from arignote.codegen.kernels import COSTLY, Kernel, KernelEmitter
 from arignote.codegen.pieces import in_pieces
 from arignote.codegen.random import in_chunks
+from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Value
 from arignote.ir.opdef import has_trait
+from arignote.ir.types import prod_dims
 
 ROW_BUFFER_BYTES = 64 * 1024
 COLUMN_BLOCK_BYTES = 4096
@@ -92,9 +94,13 @@ class _Accumulator:
         self.e, self.op, self.size = e, op, size
         self.reducer = e.reducer(op)
         value_dtype = op.operands[0].dtype if self.reducer.indexed else op.result.dtype
-        self.parts = [e.local("acc", value_dtype, size)]
-        if self.reducer.indexed:
-            self.parts.append(e.local("arg", "i64", size))
+        self.dtypes = [value_dtype, self._index_dtype()] if self.reducer.indexed else [value_dtype]
+        self.parts = [e.local(name, d, size) for name, d in zip(("acc", "arg"), self.dtypes, strict=False)]
+
+    def _index_dtype(self) -> str:
+        """As many indices as values fit a vector where 32 bits hold them."""
+        count = prod_dims(self.e.domain[a] for a in self.e.axes)
+        return "i32" if isinstance(count, int) and count < 1 << 31 else "i64"
 
     def load(self, slot: Any) -> Any:
         loads = tuple(p.load(slot) for p in self.parts)
@@ -109,12 +115,21 @@ class _Accumulator:
         self.e.add(self.parts[1].store(slot, index))
 
     def reset(self, width: int) -> None:
-        self.each(width, lambda v: self.store(v, self.reducer.init))
+        self.each(width, self.begin)
+
+    def begin(self, slot: Any) -> None:
+        """Put in a lane what nothing adds to."""
+        value = self.reducer.init
+        self.store(slot, (value[0], K.const(0, self.parts[1].dtype)) if self.reducer.indexed else value)
 
     def combined(self, have: Any, x: Any) -> Any:
-        """Both as one, named, as the next one will mention it several times."""
-        out = self.e.lowered(lambda: self.reducer.combine(have, x))
+        """Both as one, of which `x` comes after the other; named, as the next one will mention it several times."""
+        out = self.e.lowered(lambda: (self.reducer.follow or self.reducer.combine)(have, x))
         return tuple(self.e.bind(v, "s") for v in out) if self.reducer.indexed else self.e.bind(out, "s")
+
+    def follow(self, slot: Any, x: Any) -> None:
+        """Take in an element that comes after those before."""
+        self.store(slot, self.combined(self.load(slot), x))
 
     def combine(self, slot: Any, x: Any) -> None:
         self.store(slot, self.e.lowered(lambda: self.reducer.combine(self.load(slot), x)))
@@ -131,14 +146,16 @@ class _Accumulator:
         return self.result(ZERO)
 
     def result(self, slot: Any) -> Any:
-        return self.parts[-1].load(slot)
+        out = self.parts[-1].load(slot)
+        return K.cast(out, "i64") if self.reducer.indexed else out
 
     def operand(self, x: Any, idx: Index) -> Any:
         """What is accumulated at `idx` of the domain."""
         if not self.reducer.indexed:
             return x
         e = self.e
-        return x, linear_index([idx[a] for a in e.axes], [e.dim(e.domain[a]) for a in e.axes])
+        at = linear_index([idx[a] for a in e.axes], [e.dim(e.domain[a]) for a in e.axes])
+        return x, K.cast(at, self.parts[1].dtype)
 
 
 class _Passes:
@@ -282,7 +299,7 @@ def _one_pass(
         for v, x in kept:
             e.add(buffers[v].store(e.flat_inner(idx), x))
         for (_, acc), x in zip(accumulators, terms, strict=True):
-            acc.combine(slot, x)
+            acc.follow(slot, x)
         e.store_all(outputs, lambda y: idx)
         e.memos.pop()
 
@@ -305,11 +322,8 @@ def _one_pass(
 def _split_reduction(e: KernelEmitter, passes: _Passes, lanes: int, unroll: int, threads: int) -> None:
     """One long reduction: a partial result per thread, then their sum."""
     stride = 64  # partial results lie on cache lines of their own
-    partial: dict[Op, list[Buffer]] = {}
-    for o in passes.reductions:
-        indexed = e.reducer(o).indexed
-        dtypes = [o.operands[0].dtype, "i64"] if indexed else [o.result.dtype]
-        partial[o] = [e.local("part", d, threads * stride) for d in dtypes]
+    whole = [(o, _Accumulator(e, o, 1)) for o in passes.reductions]
+    partial = {o: [e.local("part", d, threads * stride) for d in acc.dtypes] for o, acc in whole}
 
     def part(low: Any, size: Any, t: Any) -> None:
         accumulators = [(o, _Accumulator(e, o, lanes * unroll)) for o in passes.reductions]
@@ -322,7 +336,7 @@ def _split_reduction(e: KernelEmitter, passes: _Passes, lanes: int, unroll: int,
             e.here = idx
             terms = [acc.operand(e.value(o.operands[0], idx), idx) for o, acc in accumulators]
             for (_, acc), x in zip(accumulators, terms, strict=True):
-                acc.combine(slot, x)
+                acc.follow(slot, x)
             e.memos.pop()
 
         e.vectors(size, lanes, vector, unroll)
@@ -332,8 +346,7 @@ def _split_reduction(e: KernelEmitter, passes: _Passes, lanes: int, unroll: int,
                 e.add(buffer.store(t * i64(stride), source.load(ZERO)))
 
     _parts(e, e.dim(e.domain[0]), threads, part)
-    for o in passes.reductions:
-        acc = _Accumulator(e, o, 1)
+    for o, acc in whole:
         acc.reset(1)
         for t in range(threads):
             loads = tuple(b.load(i64(t * stride)) for b in partial[o])
@@ -382,7 +395,7 @@ def _cols(e: KernelEmitter) -> None:
     def block(known: dict[int, Any], base: Any, width: int) -> None:
         accumulators = [(o, _Accumulator(e, o, width)) for o in reductions]
         for _, acc in accumulators:
-            over(ZERO, width, lambda j, slot, a=acc: a.store(slot, a.reducer.init))  # type: ignore[misc]
+            over(ZERO, width, lambda j, slot, a=acc: a.begin(slot))  # type: ignore[misc]
 
         def accumulate(rows: list[dict[int, Any]], j: Any, slot: Any) -> None:
             """Take in the elements of some rows, so that accumulators in memory are written once for all of them."""

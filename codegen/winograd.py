@@ -13,18 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from arignote.codegen.convspec import Sizes, minimum
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    add,
-    floordiv,
-    floormod,
-    i64,
-    mul,
-    pointer_var,
-    private_function,
-)
+from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector, transposed
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx

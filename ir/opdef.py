@@ -89,12 +89,14 @@ class OpDef:
 class Reducer:
     """How a reduction accumulates: start from `init`, then `combine(acc, x)`; scalars of the code generator.
 
-    For argmax and argmin `indexed` is true: acc and x are (value, index) pairs and the result is the index.
+    For argmax and argmin `indexed` is true: acc and x are (value, index) pairs and the result is the index;
+    `follow(acc, x)` combines with an element whose index is above all those before it.
     """
 
     init: Any
     combine: Callable[[Any, Any], Any]
     indexed: bool = False
+    follow: Callable[[Any, Any], Any] | None = None
 
 
 OPS: dict[str, OpDef] = {}

@@ -259,18 +259,25 @@ def _position(fn: Callable[..., Any]) -> Callable[..., Array]:
     return evaluate
 
 
-def _first(k: Any, better: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Combine (value, index) pairs: the better value, NaN best of all; the lower index at a tie."""
+def _choice(k: Any, dtype: str, init: Any, no_better: Callable[[Any, Any], Any]) -> Reducer:
+    """Of (value, index) pairs the one of the better value, NaN best of all; the lower index at a tie."""
+
+    def better(w: Any, v: Any) -> Any:
+        above = k.logical_not(no_better(w, v))  # true where one is NaN
+        return k.logical_and(above, v <= k.const(float("inf"), dtype)) if is_float(dtype) else above
 
     def combine(acc: Any, new: Any) -> Any:
         (v, i), (w, j) = acc, new
-        v_nan, w_nan = k.isnan(v), k.isnan(w)
-        wins = k.logical_or(better(w, v), k.logical_and(w_nan, k.logical_not(v_nan)))
-        tie = k.logical_or(k.eq(w, v), k.logical_and(w_nan, v_nan))
-        take = k.logical_or(wins, k.logical_and(tie, j < i))
+        first = k.logical_and(k.logical_not(better(v, w)), j < i)
+        take = k.logical_or(better(w, v), first)
         return k.select(take, w, v), k.select(take, j, i)
 
-    return combine
+    def follow(acc: Any, new: Any) -> Any:
+        (v, i), (w, j) = acc, new
+        take = better(w, v)
+        return k.select(take, w, v), k.select(take, j, i)
+
+    return Reducer((k.const(init, dtype), k.const(0, "i64")), combine, indexed=True, follow=follow)
 
 
 @defop
@@ -287,8 +294,7 @@ class argmax:
 
     @staticmethod
     def lower(k: Any, dtype: str, *, axes: Axes) -> Reducer:
-        init = (k.const(lowest(dtype), dtype), k.const(0, "i64"))
-        return Reducer(init, _first(k, lambda new, old: new > old), indexed=True)
+        return _choice(k, dtype, lowest(dtype), lambda new, old: new <= old)
 
 
 @defop
@@ -304,8 +310,7 @@ class argmin:
 
     @staticmethod
     def lower(k: Any, dtype: str, *, axes: Axes) -> Reducer:
-        init = (k.const(lowest(dtype, largest=True), dtype), k.const(0, "i64"))
-        return Reducer(init, _first(k, lambda new, old: new < old), indexed=True)
+        return _choice(k, dtype, lowest(dtype, largest=True), lambda new, old: new >= old)
 
 
 @defop

@@ -11,8 +11,9 @@ from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi, abi_of
 from arignote.codegen.artifact import compile_cpu
 from arignote.codegen.artifact import cpu_target as llvm_target
-from arignote.codegen.emit import Buffer as FlatBuffer
-from arignote.codegen.emit import Emitter, i64, pointer_var, private_function
+from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.exprs import Buffer as FlatBuffer
+from arignote.codegen.exprs import i64
 from arignote.codegen.host import HostEmitter
 from arignote.codegen.loader import openblas
 from arignote.codegen.memory import aligned_empty, aligned_zeros

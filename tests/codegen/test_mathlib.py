@@ -156,3 +156,25 @@ def test_special_values(name: str, lanes: int, dtype: str) -> None:
     np.testing.assert_allclose(got, want, rtol=1e-5 if dtype == "f32" else 1e-13, atol=1e-43)
     signed = ~np.isnan(want)
     np.testing.assert_array_equal(np.signbit(got[signed]), np.signbit(want[signed]))
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_powers_in_vectors(dtype: str) -> None:
+    """Vectors of which all, some or no elements are ordinary: bases of both signs and zero, odd and even exponents,
+    results that overflow, vanish, or are subnormal."""
+    numpy_dtype = np.float32 if dtype == "f32" else np.float64
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0.5, 2, 4096)
+    exponent = rng.uniform(-3, 3, 4096)
+    base[1024:2048] *= rng.choice([-1, 1, 0, -0.0, 1e-40, 1e30], 1024)
+    exponent[1024:1536] = rng.integers(-5, 6, 512)
+    exponent[2048:3072:7] = rng.uniform(-2000, 2000, 147)
+    base[3072::97], exponent[3072::89] = np.nan, np.inf
+    x, y = base.astype(numpy_dtype), exponent.astype(numpy_dtype)
+    with np.errstate(all="ignore"):
+        want: Array = np.asarray(np.power(x.astype(LONG), y.astype(LONG)), numpy_dtype)
+    got = run("pow", dtype, [x, y], 64 // x.itemsize)
+    some = ~np.isnan(want)
+    np.testing.assert_array_equal(np.signbit(got[some]), np.signbit(want[some]))
+    info = np.finfo(numpy_dtype)
+    np.testing.assert_allclose(got, want, rtol=2.5 * float(info.eps), atol=1e-7 * float(info.tiny))
