@@ -19,7 +19,7 @@ from arignote.ir.core import Func, Op, Region, Value, toposort
 from arignote.ir.diag import Diagnostic, IRError, Loc
 from arignote.ir.lastrows import taken_row
 from arignote.ir.opdef import opdef
-from arignote.ir.types import Dim, DimLike, dim_symbols, is_differentiable
+from arignote.ir.types import Dim, DimLike, dim_symbols, is_complex, is_differentiable
 from arignote.passes.base import Pass
 from arignote.passes.rewrite import rewrite_ops
 from arignote.passes.stabilize import STABILIZE
@@ -37,6 +37,9 @@ class DisconnectedInputError(GradientError):
 class NotDifferentiableError(GradientError):
     """An op between the variable and the cost has no gradient."""
 
+
+#: Ops of complex results whose rules treat real and imaginary parts by themselves.
+SPLIT = ("complex", "conj", "cast")
 
 #: Makes a dimension whose value is a scalar i64[].
 NewSymbol = Callable[[Value], DimLike]
@@ -168,6 +171,8 @@ def _check(cost: Value | None, wrt: Sequence[Value], known: Mapping[Value, Value
         name = cost.name or "it"
         message = f"cost must be a scalar, but {name} is {cost.type}; take its sum or mean"
         raise GradientError(_at(cost, message))
+    if cost is not None and is_complex(cost.dtype):
+        raise GradientError(_at(cost, f"cost must be a real number, but it is {cost.type}; take its real part or abs"))
     if cost is not None and not is_differentiable(cost.dtype):
         message = f"cost must be a floating-point number, but it is {cost.type}"
         raise GradientError(_at(cost, message))
@@ -314,12 +319,17 @@ def pull_back(
     extra: dict[str, Any] = {}
     if "region" in record.traits:
         extra = {"regions": op.regions, "wanted": flow}
+    # Of a function of complex numbers that has a derivative f', the cotangent is ct conj(f'), and rules give ct f'.
+    mirrored = is_complex(op.results[0].dtype) and not extra and op.name not in SPLIT
+    if mirrored:
+        ct = tuple(c if c is None else b.conj(c) for c in ct) if isinstance(ct, tuple) else b.conj(ct)
     parts = record.vjp(b, ct, result, *op.operands, **op.attrs, **extra)
     out = {}
     for i in flow:
         part, operand = parts[i], op.operands[i]
         if part is None:
             continue
+        part = b.conj(part) if mirrored else part
         if "elementwise" in record.traits:
             part = b.sum_to(part, operand.shape)
         if part.dtype != operand.dtype or part.ndim != operand.ndim:

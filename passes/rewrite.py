@@ -13,7 +13,7 @@ from arignote.ir.builder import Builder, make_op
 from arignote.ir.core import Func, Op, Region, Value, attrs_equal
 from arignote.ir.diag import Diagnostic, IRError, Loc
 from arignote.ir.opdef import has_trait
-from arignote.ir.types import DimLike
+from arignote.ir.types import DimLike, is_complex
 from arignote.passes.base import hand_on_names, with_operands
 from arignote.passes.dce import prune
 
@@ -99,8 +99,9 @@ class Rewriter(Builder):
         return found
 
     def place(self, op: Op) -> tuple[Value, ...]:
-        """Append `op`, or what the first rule that applies makes of it."""
-        if len(op.results) == 1:
+        """Append `op`, or what the first rule that applies makes of it. Rules are of real numbers: `represent` makes
+        some of complex ones."""
+        if len(op.results) == 1 and not any(is_complex(v.dtype) for v in (op.result, *op.operands)):
             for rule in (*self.rules.get(op.name, ()), *self.rules.get("*", ())):
                 mark = len(self.ops)
                 self.depth += 1

@@ -178,7 +178,7 @@ def cotangents(results: Sequence[Value]) -> list[Value | None]:
     """A parameter for the cotangent of each result, None where it is no float."""
     names = ["ct", *(f"ct{i}" for i in range(1, len(results)))]
     pairs = zip(results, names, strict=True)
-    return [Value(r.type, name) if is_float(r.dtype) else None for r, name in pairs]
+    return [Value(r.type, name) if is_differentiable(r.dtype) else None for r, name in pairs]
 
 
 def _normal(rng: np.random.Generator, x: Array) -> Array:
@@ -246,7 +246,7 @@ def check_second_order(record: OpDef, arrays: Sequence[Array], attrs: Mapping[st
     assert results[0].owner is not None
     found = cotangents(results)
     cts = [ct for ct in found if ct]
-    if not cts or any(is_float(v.dtype) and v.dtype != "f64" for v in (*xs, *cts)):
+    if not cts or any(is_differentiable(v.dtype) and v.dtype != "f64" for v in (*xs, *cts)):
         return  # differences need f64
     grads = [g for g in pull_back(b, results[0].owner, *found, record=record) if g is not None]
     wrt = [*[x for i, x in enumerate(xs) if is_float(x.dtype) and i not in record.fixed], *cts]
@@ -280,7 +280,7 @@ def check_jvp(record: OpDef, arrays: Sequence[Array], attrs: Mapping[str, Any]) 
     b, xs = Builder(), params(arrays)
     results = b.emit(record.name, *xs, **attrs)
     moving = [i for i, x in enumerate(xs) if is_differentiable(x.dtype) and i not in record.fixed]
-    if any(is_float(v.dtype) and v.dtype != "f64" for v in (*xs, *results)):
+    if any(is_differentiable(v.dtype) and v.dtype != "f64" for v in (*xs, *results)):
         return  # differences need f64
     tangents = {xs[i]: Value(xs[i].type, "t") for i in moving}
     directions = {i: _normal(rng, arrays[i]) for i in moving}

@@ -41,6 +41,7 @@ from arignote.frontends.tensor.cloning import clone
 from arignote.frontends.tensor.compat import _allclose as _allclose
 from arignote.frontends.tensor.compat import _asarray as _asarray
 from arignote.frontends.tensor.compiling import function
+from arignote.frontends.tensor.complexes import angle, complex, complex_from_polar, conj, imag, real
 from arignote.frontends.tensor.constants import *  # noqa: F403
 from arignote.frontends.tensor.convert import as_tensor_variable, constant
 from arignote.frontends.tensor.creation import CONSTRUCTORS as _CONSTRUCTORS
@@ -74,7 +75,6 @@ from arignote.frontends.tensor.elementwise import (
     abs_,
     add,
     and_,
-    angle,
     arccos,
     arccosh,
     arcsin,
@@ -89,7 +89,6 @@ from arignote.frontends.tensor.elementwise import (
     cast,
     ceil,
     clip,
-    conj,
     cos,
     cosh,
     deg2rad,
@@ -104,7 +103,6 @@ from arignote.frontends.tensor.elementwise import (
     floor_div,
     ge,
     gt,
-    imag,
     int_div,
     inv,
     invert,
@@ -128,7 +126,6 @@ from arignote.frontends.tensor.elementwise import (
     pow,
     power,
     rad2deg,
-    real,
     reciprocal,
     rint,
     round,
@@ -314,6 +311,8 @@ __all__ = [
     "clip",
     "clone",
     "col",
+    "complex",
+    "complex_from_polar",
     "concatenate",
     "config",
     "conj",

@@ -30,10 +30,9 @@ class Native:
     def __init__(self, func: Func, containers: Sequence[Container], mode: Mode) -> None:
         profile = mode.profile
         target = replace(make_target(config.device, mode.opt_level), profile=profile is not None)
-        foreign = is_foreign(func)
         self._foreign = [i for i, p in enumerate(func.params) if represented(p.type) != p.type]
         self._outwards = [(i, out) for i, r in enumerate(func.results) if (out := outwards(r.type)) is not None]
-        if foreign:  # simplified again: what represents them can be
+        if is_foreign(func):  # simplified again: what represents them can be
             func = Pipeline([Represent(), mode.passes()]).run(func)
             containers = views(containers)
         planned = mode.lowering().run(func, after=None if profile is None else profile.saw_pass)

@@ -8,18 +8,22 @@ from typing import Any
 import numpy as np
 
 from arignote.frontends.tensor.sharedvar import Container
-from arignote.ir.types import BFLOAT16, TensorType
+from arignote.ir.types import BFLOAT16, TensorType, is_complex
 
 Array = np.ndarray[Any, Any]
 
 
 def inwards(array: Array) -> Array:
     """`array` as compiled code takes it: the same memory."""
+    if array.dtype.kind == "c":  # the parts lie beside each other
+        return np.ascontiguousarray(array).reshape((*array.shape, 1)).view(array.real.dtype)
     return array.view(np.uint16) if array.dtype == BFLOAT16 else array
 
 
 def outwards(type: TensorType) -> Callable[[Array], Array] | None:
     """What makes a result of `type` out of the array of compiled code; None where nothing is to be done."""
+    if is_complex(type.dtype):
+        return lambda array: array.view(type.numpy_dtype).reshape(array.shape[:-1])
     return (lambda array: array.view(BFLOAT16)) if type.dtype == "bf16" else None
 
 
@@ -43,7 +47,8 @@ class View:
 
     @array.setter
     def array(self, array: Array) -> None:
-        self.container.array = array.view(self.container.array.dtype)
+        whole = array.view(self.container.array.dtype)
+        self.container.array = whole.reshape(array.shape[:-1]) if whole.dtype.kind == "c" else whole
 
 
 def views(containers: Sequence[Container]) -> list[Any]:

@@ -145,11 +145,19 @@ def unify(*values: Value) -> tuple[Value, ...]:
 
 
 def common(*operands: Any) -> tuple[Value, ...]:
-    """Operands, values among them, in their common dtype; beside bfloat16 a float of Python's is bfloat16 too."""
+    """Operands, values among them, in their common dtype. Beside bfloat16 and complex64 Python's floats are of that
+    precision too, and so are its complex numbers beside complex64 and float32."""
     values = [x if isinstance(x, Value) else value_of(x) for x in operands]
-    if any(v.dtype == "bf16" for v in values):
-        values = [cast_value(v, "bf16") if type(x) is float else v for x, v in zip(operands, values, strict=True)]
-    return unify(*values)
+    kinds = {v.dtype for x, v in zip(operands, values, strict=True) if type(x) not in (float, complex)}
+    weak: dict[type, str] = {}
+    if "bf16" in kinds:
+        weak[float] = "bf16"
+    if "c64" in kinds and not kinds & {"c128", "f64"}:
+        weak[float] = "f32"
+    if kinds & {"c64", "f32"} and not kinds & {"c128", "f64"}:
+        weak[complex] = "c64"
+    pairs = zip(operands, values, strict=True)
+    return unify(*(cast_value(v, weak[type(x)]) if type(x) in weak else v for x, v in pairs))
 
 
 def floating(value: Value) -> Value:

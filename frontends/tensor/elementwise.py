@@ -15,7 +15,6 @@ from arignote.frontends.tensor.convert import (
     as_tensor_variable,
     common,
     floating,
-    label,
     to_bool,
     unify,
     value_of,
@@ -24,7 +23,7 @@ from arignote.frontends.tensor.convert import (
 from arignote.frontends.tensor.graph import cast_value, const, emit, ir_dtype, wrap
 from arignote.frontends.tensor.settings import config
 from arignote.ir.core import Value
-from arignote.ir.types import is_complex, is_float
+from arignote.ir.types import is_complex, is_differentiable, is_float
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -102,7 +101,8 @@ def _keep_bool(op: str, name: str, doc: str) -> Unary:
 
     def apply(x: Any, /) -> TensorVariable:
         value = value_of(x)
-        return wrap(value if value.dtype == "bool" else emit(op, value))
+        name = "magnitude" if op == "abs" and is_complex(value.dtype) else op
+        return wrap(value if value.dtype == "bool" else emit(name, value))
 
     out: Unary = named(apply, name, doc)
     return out
@@ -160,36 +160,6 @@ def rad2deg(x: Any, /) -> TensorVariable:
     return wrap(emit("mul", value, const(180 / math.pi, value.dtype)))
 
 
-def _not_complex(name: str, x: Any) -> TensorVariable:
-    variable = as_tensor_variable(x)
-    if is_complex(variable.value_.dtype):
-        kind = f"{label(variable)}, which is {variable.type}"
-        raise TypeError(f"{name} of {kind}: complex numbers are not supported; keep real and imaginary parts apart")
-    return variable
-
-
-def real(x: Any, /) -> TensorVariable:
-    """The real part: `x` itself, as numbers are real."""
-    return _not_complex("real", x)
-
-
-def imag(x: Any, /) -> TensorVariable:
-    """The imaginary part: zeros, as numbers are real."""
-    value = _not_complex("imag", x).value_
-    return wrap(zeros_of(value.dtype, value))
-
-
-def conj(x: Any, /) -> TensorVariable:
-    """The complex conjugate: `x` itself, as numbers are real."""
-    return _not_complex("conj", x)
-
-
-def angle(x: Any, /) -> TensorVariable:
-    """The angle of a number: 0, or pi where it is negative."""
-    value = floating(_not_complex("angle", x).value_)
-    return wrap(emit("arctan2", zeros_of(value.dtype, value), value))
-
-
 def invert(x: Any, /) -> TensorVariable:
     """`not` for bools, the complement of bits for integers."""
     value = value_of(x)
@@ -244,7 +214,7 @@ def sub(x: Any, y: Any, /) -> TensorVariable:
 def true_div(x: Any, y: Any, /) -> TensorVariable:
     """x / y; of two integers in `floatX`."""
     a, b = _operands(x, y)
-    if not is_float(a.dtype):
+    if not is_differentiable(a.dtype):
         dtype = ir_dtype(config.floatX)
         a, b = cast_value(a, dtype), cast_value(b, dtype)
     return wrap(emit("div", a, b))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontends.tensor import (
+    complexes,
     creation,
     cumulative,
     diagonals,
@@ -318,10 +319,20 @@ class Methods:
         """From radians to degrees."""
         return ew.rad2deg(self)
 
+    @property
+    def real(self) -> TensorVariable:
+        """The real part."""
+        return complexes.real(self)
+
+    @property
+    def imag(self) -> TensorVariable:
+        """The imaginary part."""
+        return complexes.imag(self)
+
     def conj(self) -> TensorVariable:
-        """The conjugate: this, as numbers are real."""
-        return ew.conj(self)
+        """The complex conjugate."""
+        return complexes.conj(self)
 
     def conjugate(self) -> TensorVariable:
-        """The conjugate: this, as numbers are real."""
-        return ew.conj(self)
+        """The complex conjugate."""
+        return complexes.conj(self)

@@ -13,7 +13,7 @@ from arignote.frontends.tensor.graph import Variable, cast_value, const, constan
 from arignote.frontends.tensor.settings import config
 from arignote.frontends.tensor.shapes import dim_value
 from arignote.ir.core import Value
-from arignote.ir.types import DTYPES, is_float, prod_dims
+from arignote.ir.types import DTYPES, is_differentiable, is_float, prod_dims
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -128,10 +128,10 @@ def mean(
     value = variable.value_
     axes = axes_of(axis, variable, "mean")
     if dtype is None:
-        out = value.dtype if is_float(value.dtype) else "f64"
+        out = value.dtype if is_differentiable(value.dtype) else "f64"
     else:
         out = ir_dtype(dtype)
-        out = out if is_float(out) else "f64"
+        out = out if is_differentiable(out) else "f64"
     if out == "bf16" and acc_dtype is None:  # whose whole numbers end at 256: counts are not exact
         wide = cast_value(value, "f32")
         total = emit("div", emit("sum", wide, axes=axes), _count(value, axes, "f32"))

@@ -27,7 +27,7 @@ from arignote.ir.ops.rules import (
     unary,
     uniform,
 )
-from arignote.ir.types import is_float
+from arignote.ir.types import is_differentiable, is_float
 
 ROUNDED = inner("floor", "ceil", "trunc", "round")
 
@@ -37,7 +37,7 @@ class add:
     """add(x: T[...], y: T[...]) -> T[...]: x + y. T is an integer (wraps) or float dtype."""
 
     traits = ("elementwise", "commutative", "associative")
-    infer = binary("number")
+    infer = binary("field")
     eval = quiet(np.add)
     vjp = partials(lambda b, ct, out, x, y: ct, lambda b, ct, out, x, y: ct)
     lower = scalar(operator.add)
@@ -50,7 +50,7 @@ class sub:
     """sub(x: T[...], y: T[...]) -> T[...]: x - y. T is an integer (wraps) or float dtype."""
 
     traits = ("elementwise",)
-    infer = binary("number")
+    infer = binary("field")
     eval = quiet(np.subtract)
     vjp = partials(lambda b, ct, out, x, y: ct, lambda b, ct, out, x, y: b.neg(ct))
     lower = scalar(operator.sub)
@@ -69,7 +69,7 @@ class mul:
     """mul(x: T[...], y: T[...]) -> T[...]: x * y. T is an integer (wraps) or float dtype."""
 
     traits = ("elementwise", "commutative", "associative")
-    infer = binary("number")
+    infer = binary("field")
     eval = quiet(np.multiply)
     vjp = partials(
         lambda b, ct, out, x, y: b.mul(ct, y),
@@ -95,7 +95,7 @@ class div:
     """div(x: F[...], y: F[...]) -> F[...]: x / y of floats; integers are cast first."""
 
     traits = ("elementwise", "nan")
-    infer = binary("float")
+    infer = binary("analytic")
     eval = quiet(np.divide)
     vjp = partials(
         lambda b, ct, out, x, y: b.div(ct, y),
@@ -155,14 +155,14 @@ class pow:
     truncated: 0, or 1 and -1 for these bases. d/dy is 0 where x is 0."""
 
     traits = ("elementwise", "nan")
-    infer = binary("number")
+    infer = binary("field")
     eval = quiet(_pow)
     lower = scalar("pow")
     samples = reals((0.3, 2), (-2, 3))
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value, y: Value) -> Grads:
-        if not is_float(out.dtype):
+        if not is_differentiable(out.dtype):
             return None, None
         zero, one = b.like(0, x), b.like(1, x)
         if uniform(y) not in (None, 0):
@@ -228,7 +228,7 @@ class neg:
     """neg(x: T[...]) -> T[...]: -x; unsigned integers wrap."""
 
     traits = ("elementwise",)
-    infer = unary("number")
+    infer = unary("field")
     eval = quiet(np.negative)
     vjp = partials(lambda b, ct, out, x: b.neg(ct))
     lower = scalar("neg")
@@ -278,7 +278,7 @@ class sqr:
     """sqr(x: T[...]) -> T[...]: x * x."""
 
     traits = ("elementwise",)
-    infer = unary("number")
+    infer = unary("field")
     eval = quiet(np.square)
     vjp = partials(lambda b, ct, out, x: b.mul(ct, b.mul(b.like(2, x), x)))
     lower = scalar(lambda x: x * x)
@@ -302,7 +302,7 @@ class sqrt:
     """sqrt(x: F[...]) -> F[...]: the square root; NaN below 0."""
 
     traits = ("elementwise", "nan")
-    infer = unary("float")
+    infer = unary("analytic")
     eval = quiet(np.sqrt)
     vjp = partials(lambda b, ct, out, x: b.div(b.mul(ct, b.like(0.5, x)), out))
     lower = scalar("sqrt")

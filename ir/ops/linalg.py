@@ -20,7 +20,7 @@ from arignote.ir.ops.rules import (
     uniform,
     widened,
 )
-from arignote.ir.types import DimLike, TensorType, better_dim, is_float, same_dim
+from arignote.ir.types import DimLike, TensorType, better_dim, is_differentiable, same_dim
 
 
 def t(b: Builder, v: Value) -> Value:
@@ -51,7 +51,7 @@ class dot:
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value, y: Value) -> Grads:
-        if not is_float(out.dtype):
+        if not is_differentiable(out.dtype):
             return None, None
         return b.dot(ct, t(b, y)), b.dot(t(b, x), ct)
 
@@ -68,7 +68,7 @@ class dot:
 
 def check_product(x: TensorType, y: TensorType, rank: int) -> None:
     """(C1) to (C4) of the products."""
-    check_kind("number", x, y)
+    check_kind("field", x, y)
     require(x.dtype == y.dtype, f"dtypes differ: {x} . {y} (C2)")
     require(x.ndim == y.ndim == rank, f"takes two operands of rank {rank}, got {x} . {y} (C3)")
     require(same_dim(x.shape[-1], y.shape[-2]), f"inner dimensions differ: {x} . {y} (C4)")
@@ -99,7 +99,7 @@ class batched_dot:
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value, y: Value) -> Grads:
-        if not is_float(out.dtype):
+        if not is_differentiable(out.dtype):
             return None, None
         return b.batched_dot(ct, t(b, y)), b.batched_dot(t(b, x), ct)
 

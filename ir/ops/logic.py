@@ -39,10 +39,10 @@ from arignote.ir.types import (
 
 @defop
 class eq:
-    """eq(x: T[...], y: T[...]) -> bool[...]: x == y; NaN equals nothing. T is not complex."""
+    """eq(x: T[...], y: T[...]) -> bool[...]: x == y; NaN equals nothing."""
 
     traits = ("elementwise", "commutative")
-    infer = binary("real", "bool")
+    infer = binary("any", "bool")
     eval = quiet(np.equal)
     vjp = None
     lower = scalar("eq")
@@ -51,10 +51,10 @@ class eq:
 
 @defop
 class neq:
-    """neq(x: T[...], y: T[...]) -> bool[...]: x != y. T is not complex."""
+    """neq(x: T[...], y: T[...]) -> bool[...]: x != y."""
 
     traits = ("elementwise", "commutative")
-    infer = binary("real", "bool")
+    infer = binary("any", "bool")
     eval = quiet(np.not_equal)
     vjp = None
     lower = scalar("neq")
@@ -278,15 +278,15 @@ def _exact(source: str, target: str) -> bool:
 class cast:
     """cast(x: S[...]) {dtype: T} -> T[...]: conversion, as C's: floats to integers truncate
     (undefined out of range), integers wrap, anything to bool is `!= 0`.
-    (C1) a dtype. (C2) real to real, or complex to complex."""
+    (C1) a dtype. (C2) complex numbers only to complex ones."""
 
     traits = ("elementwise",)
 
     @staticmethod
     def infer(x: TensorType, *, dtype: str) -> TensorType:
         require(dtype in DTYPES, f"unknown dtype {dtype!r}; known are {', '.join(DTYPES)} (C1)")
-        mixed = is_complex(x.dtype) != is_complex(dtype)
-        require(not mixed, f"real and complex do not convert: {x} to {dtype} (C2)")
+        lossy = is_complex(x.dtype) and not is_complex(dtype)
+        require(not lossy, f"complex numbers do not convert to real ones: {x} to {dtype}; take real or abs (C2)")
         return x.with_dtype(dtype)
 
     @staticmethod
@@ -298,6 +298,7 @@ class cast:
     def vjp(b: Builder, ct: Value, out: Value, x: Value, *, dtype: str) -> Grads:
         if not (is_differentiable(x.dtype) and is_differentiable(dtype)):
             return (None,)
+        ct = b.real(ct) if is_complex(dtype) and not is_complex(x.dtype) else ct
         return (b.cast(ct, dtype=x.dtype),)
 
     @staticmethod

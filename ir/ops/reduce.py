@@ -20,7 +20,7 @@ from arignote.ir.ops.rules import (
     check_kind,
     made_by,
 )
-from arignote.ir.types import DTYPES, TensorType, is_float, prod_dims
+from arignote.ir.types import DTYPES, TensorType, is_differentiable, is_float, prod_dims
 
 Axes = tuple[int, ...]
 
@@ -52,10 +52,10 @@ def expand(b: Builder, v: Value, x: Value, axes: Axes) -> Value:
 
 
 def accumulated(fn: Callable[..., Any]) -> Callable[..., Array]:
-    """eval of sum and prod: floats accumulate in f64 and are rounded once; integers wrap."""
+    """eval of sum and prod: floats accumulate in f64, complex numbers in c128, and are rounded once; integers wrap."""
 
     def evaluate(x: Array, *, axes: Axes) -> Array:
-        wide = np.float64 if x.dtype.kind == "f" else x.dtype
+        wide = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}.get(x.dtype.kind, x.dtype)
         with np.errstate(all="ignore"):
             return np.asarray(fn(x, axis=axes, dtype=wide)).astype(x.dtype)
 
@@ -155,14 +155,14 @@ class sum:
     """sum(x: T[...]) {axes} -> T[...]: the sum; T is a number dtype and stays (integers wrap)."""
 
     traits = ("reduction",)
-    infer = reduced("number")
+    infer = reduced("field")
     eval = accumulated(np.sum)
     fold = fewer()
     samples = float_samples
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value, *, axes: Axes) -> Grads:
-        if not is_float(x.dtype):
+        if not is_differentiable(x.dtype):
             return (None,)
         return (b.broadcast(expand(b, ct, x, axes), shape=x.shape),)
 
@@ -180,14 +180,14 @@ class prod:
     rest, so that second derivatives are right too), or 0."""
 
     traits = ("reduction",)
-    infer = reduced("number")
+    infer = reduced("field")
     eval = accumulated(np.prod)
     fold = fewer()
     samples = float_samples
 
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value, *, axes: Axes) -> Grads:
-        if not is_float(x.dtype):
+        if not is_differentiable(x.dtype):
             return (None,)
         zero, one = b.like(0, x), b.like(1, x)
 

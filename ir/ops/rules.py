@@ -18,6 +18,7 @@ from arignote.ir.types import (
     DimLike,
     TensorType,
     broadcast_shapes,
+    is_differentiable,
     is_float,
     is_integer,
     same_dim,
@@ -30,9 +31,12 @@ Samples = list[tuple[tuple[Any, ...], dict[str, Any]]]
 
 KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
     "float": ("floats", is_float),
+    "analytic": ("floats or complex numbers", is_differentiable),
+    "field": ("integers, floats or complex numbers", lambda d: is_integer(d) or is_differentiable(d)),
     "number": ("integers or floats", lambda d: is_integer(d) or is_float(d)),
     "logic": ("bools or integers", lambda d: d == "bool" or is_integer(d)),
     "real": ("bools, integers or floats", lambda d: d == "bool" or is_integer(d) or is_float(d)),
+    "any": ("bools, integers, floats or complex numbers", lambda d: True),
 }
 
 
@@ -150,10 +154,10 @@ def scalar(fn: str | Callable[..., Any]) -> Callable[..., Any]:
 
 # ---------------------------------------------------------------- gradients
 def partials(*rules: Callable[..., Value]) -> Callable[..., Grads]:
-    """A vjp out of one rule(b, ct, out, *operands) -> Value per operand; None unless floats."""
+    """A vjp out of one rule(b, ct, out, *operands) -> Value per operand; None unless floats or complex."""
 
     def vjp(b: Builder, ct: Value, out: Value, *operands: Value) -> Grads:
-        if not is_float(out.dtype):
+        if not is_differentiable(out.dtype):
             return (None,) * len(operands)
         return tuple(rule(b, ct, out, *operands) for rule in rules)
 

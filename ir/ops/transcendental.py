@@ -36,7 +36,7 @@ class exp:
     """exp(x: F[...]) -> F[...]: e to the power x."""
 
     traits = ("elementwise", "nan")
-    infer = unary("float")
+    infer = unary("analytic")
     eval = quiet(np.exp)
     vjp = partials(lambda b, ct, out, x: b.mul(ct, out))
     lower = scalar("exp")
@@ -72,7 +72,7 @@ class log:
     """log(x: F[...]) -> F[...]: the natural logarithm; -inf at 0, NaN below."""
 
     traits = ("elementwise", "nan")
-    infer = unary("float")
+    infer = unary("analytic")
     eval = quiet(np.log)
     vjp = partials(lambda b, ct, out, x: b.div(ct, x))
     lower = scalar("log")
@@ -120,7 +120,7 @@ class sin:
     """sin(x: F[...]) -> F[...]: the sine of radians; NaN at infinities."""
 
     traits = ("elementwise",)
-    infer = unary("float")
+    infer = unary("analytic")
     eval = quiet(np.sin)
     vjp = partials(lambda b, ct, out, x: b.mul(ct, b.cos(x)))
     lower = scalar("sin")
@@ -132,7 +132,7 @@ class cos:
     """cos(x: F[...]) -> F[...]: the cosine of radians; NaN at infinities."""
 
     traits = ("elementwise",)
-    infer = unary("float")
+    infer = unary("analytic")
     eval = quiet(np.cos)
     vjp = partials(lambda b, ct, out, x: b.neg(b.mul(ct, b.sin(x))))
     lower = scalar("cos")

@@ -152,14 +152,3 @@ def test_comparisons_of_nan_are_numpys(mode: str, dtype: str) -> None:
     want = [a != b, a == b, a < b, a <= b, a > b, a >= b, a != b, a.astype(bool)]
     for got, expected in zip(T.function([x, y], graph, mode=mode)(a, b), want, strict=True):
         np.testing.assert_array_equal(got, expected)
-
-
-def test_complex_numbers_are_refused_by_name() -> None:
-    z, refused = T.zvector("z"), "complex numbers are not supported"
-    for name in ("real", "imag", "conj", "angle"):
-        with pytest.raises(TypeError, match=rf"{name} of z, which is .*complex128.*: {refused}"):
-            getattr(T, name)(z)
-    with pytest.raises(TypeError, match=r"takes integers or floats, got c128"):
-        z + z
-    with pytest.raises(Exception, match=r"z is c128\[.*\]: code for complex numbers is not generated"):
-        T.function([z], z[::-1])(np.ones(3, complex))
