@@ -12,6 +12,7 @@ from arignote.ir.core import Func, Op, Value
 from arignote.ir.opdef import OPS, has_trait
 from arignote.ir.types import may_be_nan
 from arignote.passes.base import Pass
+from arignote.passes.canonicalize import CANONICALIZE
 from arignote.passes.rewrite import Rewriter, rewrite
 
 #: Ops whose result says more as it is than as an array: the code generator fills and counts in
@@ -37,13 +38,16 @@ def evaluate(op: Op, arrays: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Fold(Pass):
-    """Evaluate ops on constants, as long as the result has at most `max` elements."""
+    """Evaluate ops on constants, as long as the result has at most `max` elements; what uses a constant that comes up
+    is brought to canonical form."""
 
     name: ClassVar[str] = "fold"
 
     max: int = 64
 
     def run(self, func: Func) -> Func:
+        folded: set[Value] = set()
+
         def fold_constant(b: Rewriter, op: Op) -> Value | None:
             if op.name in KEPT or op.regions or not op.operands or has_trait(op.name, "effect"):
                 return None
@@ -65,7 +69,9 @@ class Fold(Pass):
                 or out.dtype != op.result.type.numpy_dtype
             ):
                 return None
-            return b.const(out, name=op.result.name)
+            const_value = b.const(out, name=op.result.name)
+            folded.add(const_value)
+            return const_value
 
         def fold_filled(b: Rewriter, op: Op) -> Value | None:
             """An elementwise op on operands filled with constants: once on the scalars, then
@@ -83,9 +89,23 @@ class Fold(Pass):
             filler = b.emit(op.name, *scalars, **op.attrs)[0]
             if b.match(filler, "const") is None:
                 return None
-            return b.broadcast(filler, shape=op.result.shape)
+            filled = b.broadcast(filler, shape=op.result.shape)
+            folded.add(filled)
+            return filled
 
-        return rewrite(func, {"*": [fold_constant, fold_filled]}, self.name)
+        def canonical_again(b: Rewriter, op: Op) -> Value | None:
+            """What `canonicalize` would have done, had it known this constant."""
+            makers = [v.owner for v in op.operands if v.owner is not None and v not in b.opaque]
+            seen = {*op.operands, *(v for maker in makers for v in maker.operands)}  # what rules look at
+            if folded.isdisjoint(seen):
+                return None
+            for rule in (*CANONICALIZE.get(op.name, ()), *CANONICALIZE["*"]):
+                new: Value | None = rule(b, op)
+                if new is not None:
+                    return new
+            return None
+
+        return rewrite(func, {"*": [fold_constant, fold_filled, canonical_again]}, self.name)
 
 
 def _fills(b: Rewriter, value: Value) -> bool:

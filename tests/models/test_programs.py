@@ -26,6 +26,7 @@ from arignote.passes.inputs import array_for, equal_sizes, sizes
 from arignote.passes.pipelines import OPTIMIZE
 from tests.ir.rewrites import renamed, shuffled
 
+SIMPLE = parse_pipeline("canonicalize,(fold,cse)*2,dce")
 DEEP = ["hidden=8", "layers=2", "batch=3", "steps=4"]
 DIGITS = ["filters=3", "hidden=8", "batch=2"]
 #: Models that train the network of another one: only what they have of their own is looked at.
@@ -86,6 +87,16 @@ def test_every_stage(model: str, function: str) -> None:
         assert len(to_networkx(func)) >= len(func.ops)
         assert to_dict(func)["name"] == func.name
         assert to_dot(func).startswith("digraph")
+
+
+@pytest.mark.parametrize("model", registry.models())
+def test_simplified_is_simple(model: str) -> None:
+    """Passes run on kernels too; what they have simplified, they leave as it is."""
+    for stage in ("grad", "fused"):
+        once = SIMPLE.run(stages.func_at(program(model, "train"), stage))
+        verify(once)
+        again = diff(once, SIMPLE.run(once))
+        assert not again, (stage, unified(again))
 
 
 def fitting(function: Any, func: Any) -> tuple[list[Any], dict[str, Any]]:
