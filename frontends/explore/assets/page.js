@@ -1,6 +1,7 @@
 "use strict";
 // The page: which step is shown and what is selected. An op keeps its number from step to step, and so stays selected.
-const LISTED = 200;  // lines of a kernel that are shown at first
+const LISTED = 100;  // lines of a kernel that are shown at first
+const SHOWN = 4000;  // and characters of an operation
 const $ = (id) => document.getElementById(id);
 
 async function unpack(id) {
@@ -86,8 +87,14 @@ class Page {
     return {scope, names: new Set(text.slice(0, equals).split(", "))};
   }
 
-  isSelected(part, row) {
-    return this.selected !== null ? part.op[row] === this.selected : row === this.selectedRow && row > 0;
+  // The lines of what is selected: one, or two where a pass has replaced an op and its old line is shown too.
+  selectedRows(part) {
+    if (this.selected === null) return this.selectedRow > 0 ? [this.selectedRow] : [];
+    if (!part.rows) {
+      part.rows = new Map();
+      part.op.forEach((op, row) => op >= 0 && (part.rows.get(op)?.push(row) ?? part.rows.set(op, [row])));
+    }
+    return part.rows.get(this.selected) ?? [];
   }
 
   // An op inside of a kernel has the time and the code of the kernel: a number below zero says which.
@@ -118,9 +125,10 @@ class Page {
     if (row < 0) {
       add("Operation", "<p>It is not in this step: a pass has made it or removed it.</p>");
     } else {
-      add("Operation", pre(texts[part.text[row]]));
+      const text = texts[part.text[row]], rest = text.length - SHOWN;
+      add("Operation", pre(text.slice(0, SHOWN)) + (rest > 0 ? `<button data-t="${part.text[row]}">${rest} more characters</button>` : ""));
       const what = ["", "added by this pass", "changed by this pass", "moved by this pass", "removed by this pass"][part.change[row]];
-      if (what) add("Change", `<p>${what}</p>` + (part.was[row] >= 0 ? pre(texts[part.was[row]]) : ""));
+      if (what) add("Change", `<p>${what}</p>` + (part.was[row] >= 0 ? pre(texts[part.was[row]].slice(0, SHOWN)) : ""));
       if (part.loc[row] >= 0) {
         const [file, line, lines] = index.locs[part.loc[row]], first = Math.max(1, line - 2);
         const marked = lines.map((l, i) => {
@@ -144,7 +152,7 @@ class Page {
     }
     $("details").innerHTML = out.join("");
     for (const b of $("details").querySelectorAll("button"))
-      b.onclick = () => { b.previousSibling.textContent = texts[index.code[b.dataset.k]]; b.remove(); };
+      b.onclick = () => { b.previousSibling.textContent = texts[b.dataset.t ?? index.code[b.dataset.k]]; b.remove(); };
     $("details").scrollTop = 0;
   }
 

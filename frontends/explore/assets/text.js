@@ -1,6 +1,7 @@
 "use strict";
 // The program as lines: only those in view are in the page, so that its length does not matter.
 const ROW = 18;
+const LONG = 1000;  // characters of a line that are shown: the first line of a large model has 300,000
 const TOKEN = /(%[\w.]+)|(@[\w.]+)|("(?:[^"\\]|\\.)*")|\b((?:bool|complex\d+|[fiuc]\d+|bf16)\[[^\]]*\](?:@\w+)?)|([\w.]+)(?=\()|(?<![\w.%@])(-?\d[\w.+-]*)/g;
 const CLASSES = ["v", "s", "q", "t", "o", "m"];
 
@@ -20,7 +21,7 @@ class TextView {
   show(part) {
     this.part = part;
     let widest = 0;
-    for (let i = 0; i < part.text.length; i++) widest = Math.max(widest, this.page.texts[part.text[i]].length + 2 * part.depth[i]);
+    for (let i = 0; i < part.text.length; i++) widest = Math.max(widest, Math.min(LONG, this.page.texts[part.text[i]].length) + 2 * part.depth[i]);
     this.width = widest * 7.3 + 110;
     this.layout();
   }
@@ -53,7 +54,15 @@ class TextView {
     const cls = `row c${p.change[r]}` + (selected ? " sel" : "");
     return `<div class="${cls}" data-r="${r}" style="top:${at * ROW}px"><span class="n">${r + 1}</span>` +
       `<span class="g">${fold}</span><span class="h" style="--w:${(100 * heat).toFixed(1)}%"></span> ` +
-      "  ".repeat(p.depth[r]) + this.colored(page.texts[p.text[r]], p.scope[r]) + "</div>";
+      "  ".repeat(p.depth[r]) + this.colored(this.excerpt(page.texts[p.text[r]]), p.scope[r]) + "</div>";
+  }
+
+  // A long line from its beginning, or from just before what is looked for.
+  excerpt(text) {
+    if (text.length <= LONG) return text;
+    const hit = this.word ? text.toLowerCase().indexOf(this.word) : -1, start = hit < LONG / 2 ? 0 : hit - 100;
+    const end = start + LONG;
+    return (start ? "… " : "") + text.slice(start, end) + (end < text.length ? ` … ${text.length - end} more characters` : "");
   }
 
   colored(text, scope) {

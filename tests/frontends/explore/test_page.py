@@ -21,6 +21,7 @@ import arignote.tensor as T
 from arignote.frontends.cli.main import main
 from arignote.frontends.explore.page import page as make_page
 from arignote.frontends.explore.record import Recording, record
+from arignote.ir.parse import parse_module
 
 PROGRAM = Path(__file__).with_name("program.ari")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -258,3 +259,38 @@ def test_light_dark_and_print(view: Any) -> None:
     view.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert view.locator(".row").count() == view.evaluate("page.text.visible.length")
     assert view.pdf()[:4] == b"%PDF"
+
+
+def test_long_lines_and_marks_cost_little(browser: Any, tmp_path: Path) -> None:
+    """Of a long line only a part is in the page; a selection draws marks, not the picture again."""
+    params = ", ".join(f"%input{i}: f32[4]" for i in range(120))
+    sums = "".join(f"  %s{i} = add(%{f's{i - 1}' if i else 'input0'}, %input{i}) : f32[4]\n" for i in range(120))
+    text = f"func @wide({params}) -> (f32[4]) {{\n{sums}  return(%s119)\n}}\n"
+    file = tmp_path / "wide.html"
+    file.write_text(make_page(record(parse_module(text)["wide"])), encoding="utf-8")
+    tab = browser.new_page(viewport={"width": 1300, "height": 850})
+    tab.goto(file.as_uri())
+    tab.wait_for_selector("body[data-ready]")
+    head = tab.locator(".row").first
+    assert "%input5:" in head.inner_text() and "%input119" not in head.inner_text()
+    assert re.search(r"… \d+ more characters$", head.inner_text())
+    tab.fill("#search", "input119")
+    tab.press("#search", "Enter")
+    assert head.locator(".hit").first.inner_text() == "input119" and "%input5:" not in head.inner_text()
+    tab.press("#search", "Escape")
+    counted = """() => { globalThis.painted = 0; const g = page.graph, paint = g.paint.bind(g);
+        g.paint = (c) => { painted++; paint(c); }; g.zoom(0.5); g.zoom(2); return painted }"""
+    assert tab.evaluate(counted) == 2
+    at = """() => { const g = page.graph, r = g.canvas.getBoundingClientRect();
+        const b = g.boxes.find(b => page.part.op[b[0]] >= 0);
+        g.x = 40 - b[3] * g.scale; g.y = 40 - b[4] * g.scale; g.draw();
+        return [r.x + 45, r.y + 45, page.part.op[b[0]]] }"""
+    x, y, op = tab.evaluate(at)
+    before = tab.evaluate("page.graph.canvas.toDataURL()")
+    tab.mouse.click(x, y)
+    assert tab.evaluate("page.selected") == op and tab.locator(".row.sel").count() == 1
+    assert tab.evaluate("page.graph.canvas.toDataURL()") != before
+    tab.keyboard.press("Escape")
+    assert tab.evaluate("page.graph.canvas.toDataURL()") == before
+    assert tab.evaluate("painted") == 3, "only the marks are drawn for a selection"
+    tab.close()
