@@ -9,6 +9,7 @@ from arignote.codegen.convspec import Sizes
 from arignote.codegen.convtile import ConvTile
 from arignote.codegen.convweight import ConvWeight
 from arignote.codegen.winograd import Winograd
+from arignote.codegen.winoweight import WinogradWeight
 from arignote.ir.core import Op
 from arignote.ir.ops.conv import is_direct, is_outer, is_winograd
 
@@ -25,9 +26,12 @@ def direct_convolution(host: HostEmitter, op: Op) -> bool:
     sizes = Sizes.of(op)
     key = f"{op.name} {sizes}"
     if key not in host.known:
-        kernel: ConvTile | Winograd | ConvWeight | ConvOuter
+        kernel: ConvTile | Winograd | WinogradWeight | ConvWeight | ConvOuter
         if is_winograd(op.name, x.type, w.type, y.type, op.attrs):
-            kernel = Winograd(sizes, host.target, op.name == "conv_data")
+            weight = op.name == "conv_weight"
+            kernel = (
+                WinogradWeight(sizes, host.target) if weight else Winograd(sizes, host.target, op.name == "conv_data")
+            )
         elif op.name != "conv_weight":
             kernel = ConvTile(sizes, host.target, op.name == "conv_data")
         else:

@@ -265,13 +265,10 @@ class ConvOuter:
             [add(p, i64(((q * len(self.taps) + t) * self.vectors + v) * lanes)) for v in range(self.vectors)]
             for q, t in columns
         ]
-        accs: list[list[Vectors]] = []
-        for line in places:
-            accs.append([])
-            for place in line:
-                acc = Vectors(e, s.dtype, 1, lanes)
-                acc.store(load_vector(self.p, place, lanes))
-                accs[-1].append(acc)
+        accs = [[Vectors(e, s.dtype, 1, lanes) for _ in line] for line in places]
+        for sums in accs:
+            for acc in sums:
+                acc.store(acc.zero)
         offsets = [q * source.stride + source.offset(self.taps[t]) for q, t in columns]
 
         def image(b: Any) -> None:
@@ -304,7 +301,7 @@ class ConvOuter:
         e.loop(ns[1], image)
         for line, sums in zip(places, accs, strict=True):
             for place, acc in zip(line, sums, strict=True):
-                e.add(store_vector(self.p, place, lanes, acc.load()))
+                e.add(store_vector(self.p, place, lanes, load_vector(self.p, place, lanes) + acc.load()))
 
     def finish(self, g: Any, tiles: tuple[Any, Any], cs: tuple[Any, Any]) -> None:
         """The sums of a part, filter by filter, to the result."""

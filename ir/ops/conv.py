@@ -238,11 +238,11 @@ def is_outer(w: TensorType, groups: int) -> bool:
 
 
 def is_winograd(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict[str, Any]) -> bool:
-    """Whether a direct `conv` or `conv_data` goes by Winograd's F(4 x 4, 3 x 3): in f32, for channels and filters that
-    fill vectors, and where tiles of 4 x 4 results cover little beyond the edges."""
+    """Whether a direct convolution or a gradient of one goes by Winograd's F(4 x 4, 3 x 3): in f32, for channels and
+    filters that fill vectors, and where tiles of 4 x 4 results cover little beyond the edges."""
     pads = list(zip(attrs["low"], attrs["high"], strict=True))
     plain = attrs["groups"] == 1 and all(v == 1 for a in ("strides", "dilation") for v in attrs[a])
-    if op == "conv_weight" or x.dtype != "f32" or w.shape[2:] != (3, 3) or not plain:
+    if x.dtype != "f32" or w.shape[2:] != (3, 3) or not plain:
         return False
     if any(isinstance(v, Dim) or v > 2 for pad in pads for v in pad):
         return False
@@ -261,8 +261,8 @@ def scratch_of(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict
     if not is_direct(op, x, w, y, attrs):
         return columns_of(x.dtype, w.shape[2:], w.shape[1], y.shape[2:])
     if is_winograd(op, x, w, y, attrs):
-        vectors: Any = w.shape[1 if op == "conv_data" else 0]
-        return (w.with_shape((36 * (vectors + 63) * w.shape[0 if op == "conv_data" else 1],)),)
+        vectors, others = w.shape[:2] if op != "conv_data" else w.shape[1::-1]
+        return (w.with_shape((36 * (vectors + 63) * (others + FILTERS - 1),)),)
     if op != "conv_weight":
         return (w.with_shape((w.size,)),)
     if not is_outer(w, attrs["groups"]):
