@@ -105,15 +105,18 @@ OPS: dict[str, OpDef] = {}
 def on_float32(evaluate: Callable[..., Any]) -> Callable[..., Any]:
     """`evaluate` for bf16 too: computed in float32 and rounded once, as compiled code does."""
 
-    def narrow(out: Any) -> Any:
+    def is_narrow(x: Any) -> bool:
+        return getattr(x, "dtype", None) == BFLOAT16
+
+    def narrowed(out: Any) -> Any:
         return out.astype(BFLOAT16) if out.dtype == np.float32 else out
 
     @wraps(evaluate)
     def run(*xs: Any, **attrs: Any) -> Any:
-        if all(x.dtype != BFLOAT16 for x in xs):
+        if not any(map(is_narrow, xs)):
             return evaluate(*xs, **attrs)
-        out = evaluate(*(x.astype(np.float32) if x.dtype == BFLOAT16 else x for x in xs), **attrs)
-        return tuple(map(narrow, out)) if isinstance(out, tuple) else narrow(out)
+        out = evaluate(*(x.astype(np.float32) if is_narrow(x) else x for x in xs), **attrs)
+        return tuple(map(narrowed, out)) if isinstance(out, tuple) else narrowed(out)
 
     return run
 
