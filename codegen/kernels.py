@@ -114,6 +114,7 @@ class KernelEmitter(Emitter):
         self.rows: dict[Value, Any] = {}  # values per row that are known now: reductions
         self.cache: dict[Value, Buffer] = {}  # row buffers
         self.drawn: dict[Value, Callable[[Any], Any]] = {}  # random words at a position, where they are at hand
+        self.tiles: dict[Value, Any] = {}  # what transposed operands are at the element that the loops are at
         self.piece: tuple[Value, int] | None = None  # the value that is in pieces, and the one that the loops are in
         self.level: dict[Value, int] = {}
         for i, p in enumerate(self.region.params):
@@ -185,6 +186,8 @@ class KernelEmitter(Emitter):
             return self.bind(self.buffers[v].load(self.flat(v, idx)), "x")
         if v in self.cache and self._is_here(idx):
             return self.bind(self.cache[v].load(self.flat_inner(idx)), "c")
+        if v in self.tiles and self._is_here(idx):
+            return self.bind(self.tiles[v], "x")
         op = v.owner
         assert op is not None
         if op.name == "const":

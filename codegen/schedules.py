@@ -17,6 +17,7 @@ from arignote.codegen.pieces import in_pieces
 from arignote.codegen.random import in_chunks
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
+from arignote.codegen.tiles import in_tiles
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Value
 from arignote.ir.opdef import has_trait
@@ -64,6 +65,8 @@ def _map(e: KernelEmitter) -> None:
 
     if n == 0 or e.target.kind == "cuda":
         e.outer(tuple(range(n)), store, 1)
+    elif in_tiles(e, inner):
+        return
     elif n == 1 and threads > 1:
         _parts(e, e.dim(e.domain[0]), threads, lambda low, size, t: inner({}, low, size))
     else:

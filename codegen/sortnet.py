@@ -11,11 +11,12 @@ After K. E. Batcher, Sorting networks and their applications (1968).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from arignote.codegen.emit import Emitter
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, i64, mul
+from arignote.codegen.shuffles import Registers
 from arignote.codegen.toolchain import tirx
 
 
@@ -33,36 +34,23 @@ def odd_even_merge_sort(n: int) -> Iterator[tuple[int, int]]:
         p *= 2
 
 
-class Network:
+class Network(Registers):
     """Emits the sorting of rows of unsigned words that lie in scratch memory."""
 
     def __init__(self, e: Emitter, memory: Buffer, lanes: int) -> None:
-        self.e, self.memory, self.lanes = e, memory, lanes
+        super().__init__(e, memory.dtype, lanes)
+        self.memory = memory
 
     def load(self, vector: Any) -> Any:
         """Vector number `vector` of the row."""
-        at = tirx.Ramp(mul(vector, i64(self.lanes)), i64(1), self.lanes)
-        return self.held(tirx.BufferLoad(self.memory.var, [at]))
+        return self.held(tirx.BufferLoad(self.memory.var, [self.at(mul(vector, i64(self.lanes)))]))
 
     def store(self, vector: Any, value: Any) -> None:
-        at = tirx.Ramp(mul(vector, i64(self.lanes)), i64(1), self.lanes)
-        self.e.add(tirx.BufferStore(self.memory.var, value, [at]))
-
-    def held(self, value: Any) -> Any:
-        """A vector in a register."""
-        cell = self.e.local("v", self.memory.dtype, self.lanes)
-        at = tirx.Ramp(ZERO, i64(1), self.lanes)
-        self.e.add(tirx.BufferStore(cell.var, value, [at]))
-        return tirx.BufferLoad(cell.var, [at])
+        self.e.add(tirx.BufferStore(self.memory.var, value, [self.at(mul(vector, i64(self.lanes)))]))
 
     def ordered(self, a: Any, b: Any) -> tuple[Any, Any]:
         """The smaller and the larger words of two vectors."""
         return self.held(tirx.Min(a, b)), self.held(tirx.Max(a, b))
-
-    def mixed(self, a: Any, b: Any, places: Sequence[int]) -> Any:
-        """Words of both vectors, those of `b` counted from L on."""
-        vectors = [a] if max(places) < self.lanes else [a, b]
-        return self.held(tirx.Shuffle(vectors, [tirx.const(p, "int32") for p in places]))
 
     def sort(self, count: Any) -> None:
         """Sort the row of `count` vectors, a multiple of L."""
@@ -85,20 +73,6 @@ class Network:
             rows[i], rows[j] = self.ordered(rows[i], rows[j])
         for i, row in enumerate(self.transposed(rows)):
             self.store(add(mul(number, i64(size)), i64(i)), row)
-
-    def transposed(self, rows: list[Any]) -> list[Any]:
-        """L vectors by columns: halves of the pairs at distance L/2, L/4, ... are exchanged."""
-        size, step = self.lanes, self.lanes // 2
-        while step:
-            out = list(rows)
-            for i in range(size):
-                if i & step:
-                    continue
-                low = [j if not j & step else size + j - step for j in range(size)]
-                high = [j + step if not j & step else size + j for j in range(size)]
-                out[i], out[i + step] = (self.mixed(rows[i], rows[i + step], p) for p in (low, high))
-            rows, step = out, step // 2
-        return rows
 
     def _merge(self, run: Any, count: Any) -> None:
         """Pairs of runs of `run` vectors to runs of twice as many; the last may be shorter."""
