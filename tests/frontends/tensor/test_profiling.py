@@ -111,10 +111,45 @@ def test_the_tables(profiled: Any) -> None:
     assert re.search(r"remaining \d+ Apply instances account for", short.getvalue())
 
 
+def trace_problems(data: Any) -> list[str]:
+    """What breaks the Trace Event Format ("JSON Object Format", complete and metadata events), as its document says:
+    the fields of each phase, and that events of a thread lie within each other or apart."""
+    problems = []
+    if data.get("displayTimeUnit") not in ("ms", "ns"):
+        problems.append("displayTimeUnit is ms or ns")
+    threads: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for e in data["traceEvents"]:
+        if not (isinstance(e["name"], str) and isinstance(e["pid"], int) and isinstance(e["tid"], int)):
+            problems.append(f"name, pid or tid: {e}")
+        if e["ph"] == "M":
+            if e["name"] not in ("thread_name", "process_name") or not isinstance(e["args"]["name"], str):
+                problems.append(f"metadata: {e}")
+        elif e["ph"] == "X":
+            times = (e["ts"], e["dur"])
+            if not all(isinstance(t, (int, float)) and np.isfinite(t) and t >= 0 for t in times):
+                problems.append(f"times in microseconds: {e}")
+            if not isinstance(e["cat"], str) or not all(isinstance(k, str) for k in e["args"]):
+                problems.append(f"category and arguments: {e}")
+            threads.setdefault((e["pid"], e["tid"]), []).append((e["ts"], e["ts"] + e["dur"]))
+        else:
+            problems.append(f"phase: {e}")
+    for spans in threads.values():
+        open_until: list[float] = []
+        for begin, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+            while open_until and open_until[-1] <= begin + 1e-3:  # a nanosecond, as times are floats
+                open_until.pop()
+            if open_until and end > open_until[-1] + 1e-3:
+                problems.append(f"{begin} to {end} overlaps the end of another event at {open_until[-1]}")
+            open_until.append(end)
+    return problems
+
+
 def test_the_trace(profiled: Any, tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     profiled.profile.save_trace(path)
-    data = json.loads(path.read_text())
+    data = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert not trace_problems(data)
+    assert trace_problems({"traceEvents": [{**data["traceEvents"][0], "ph": "Z"}]}), "the check finds something"
     events = [e for e in data["traceEvents"] if e["ph"] == "X"]
     ops = [e for e in events if e["cat"] == "op"]
     assert len(ops) == 6 * len(profiled.profile.applies())
