@@ -54,7 +54,7 @@ def resnet_parameters(rng: np.random.Generator, n: int, filters: int) -> list[Ar
         found.append(_normal(rng, np.sqrt(2.0 / (c * window**2)), k, c, window, window))
 
     def norm(c: int) -> None:
-        found.extend((np.zeros(c, np.float32), np.ones(c, np.float32)))
+        found.extend(_norms(rng, c))
 
     conv(filters, 3, 3)
     c = filters
@@ -78,8 +78,9 @@ def generator_parameters(rng: np.random.Generator, noise: int, units: int, filte
     maps = 2 * filters
     small = partial(_normal, rng, 0.02)
     return [
-        small(noise + CLASSES, units), *_norms(units), small(units + CLASSES, maps * size**2), *_norms(maps * size**2),
-        small(maps + CLASSES, filters, 5, 5), *_norms(filters), small(filters + CLASSES, 1, 5, 5),
+        small(noise + CLASSES, units), *_norms(rng, units),
+        small(units + CLASSES, maps * size**2), *_norms(rng, maps * size**2),
+        small(maps + CLASSES, filters, 5, 5), *_norms(rng, filters), small(filters + CLASSES, 1, 5, 5),
     ]  # fmt: skip
 
 
@@ -88,13 +89,14 @@ def discriminator_parameters(rng: np.random.Generator, units: int, filters: int,
     maps = 2 * filters
     small = partial(_normal, rng, 0.02)
     return [
-        small(filters, 1 + CLASSES, 5, 5), small(maps, filters + CLASSES, 5, 5), *_norms(maps),
-        small(maps * size**2 + CLASSES, units), *_norms(units), small(units + CLASSES, 1),
+        small(filters, 1 + CLASSES, 5, 5), small(maps, filters + CLASSES, 5, 5), *_norms(rng, maps),
+        small(maps * size**2 + CLASSES, units), *_norms(rng, units), small(units + CLASSES, 1),
     ]  # fmt: skip
 
 
-def _norms(n: int) -> tuple[Array, Array]:
-    return np.zeros(n, np.float32), np.ones(n, np.float32)
+def _norms(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    """A shift and a scale. Shifts of 0 would be nothing but rounding after a few steps: their gradients cancel."""
+    return _normal(rng, 0.1, n), np.ones(n, np.float32)
 
 
 # ---------------------------------------------------------------- data

@@ -61,6 +61,8 @@ def conv2d(
         filter_flip: whether filters are turned around, as the mathematical convolution has it.
         filter_dilation: the distance between elements of a filter.
         num_groups: how many groups channels and filters are cut into, each of which is convolved for itself.
+        unshared: filters are [K, rows and columns of the result, C / num_groups, rows, columns]: every place has its
+            own.
 
     Returns:
         [N, K, rows, columns].

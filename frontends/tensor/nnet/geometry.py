@@ -12,6 +12,7 @@ from arignote.frontends.tensor import shapes
 from arignote.frontends.tensor.asserting import Assert
 from arignote.frontends.tensor.convert import as_tensor_variable, floating, label, scalar_int, unify
 from arignote.frontends.tensor.graph import Variable, emit, wrap
+from arignote.frontends.tensor.nnet import unshared
 from arignote.ir.core import Value
 
 if TYPE_CHECKING:
@@ -149,30 +150,43 @@ class Geometry:
 
     def __init__(
         self, name: str, space: int, border_mode: Any, subsample: Any, flip: bool, dilation: Any, groups: int,
-        unshared: bool,
+        alone: bool,
     ) -> None:  # fmt: skip
-        if unshared:
-            raise NotImplementedError(f"{name}: unshared=True (filters of their own at every place) is not supported")
         if not isinstance(groups, (int, np.integer)) or groups < 1:
             raise ValueError(f"{name}: num_groups must be an integer of at least 1, not {groups!r}")
         self.name, self.space, self.border_mode = name, space, border_mode
         self.strides = per_axis(subsample, space, f"{name}: subsample")
         self.dilation = per_axis(dilation, space, f"{name}: filter_dilation")
-        self.flip, self.groups = bool(flip), int(groups)
+        self.flip, self.groups, self.unshared = bool(flip), int(groups), bool(alone)
 
-    def tensor(self, x: Any, what: str) -> TensorVariable:
-        """An image, filter or gradient: of rank `space + 2`."""
+    def tensor(self, x: Any, what: str, ndim: int | None = None) -> TensorVariable:
+        """An image, filter or gradient: of rank `space + 2` unless `ndim` says otherwise."""
         variable = as_tensor_variable(x)
-        if variable.ndim != self.space + 2:
+        expected = self.space + 2 if ndim is None else ndim
+        if variable.ndim != expected:
             raise TypeError(
-                f"{self.name}: {what} must be a {self.space + 2}-dimensional tensor, but {label(variable)} is "
-                f"{variable.type}"
+                f"{self.name}: {what} must be a {expected}-dimensional tensor, but {label(variable)} is {variable.type}"
             )
         return variable
 
+    def filters(self, w: Any, w_shape: Any) -> TensorVariable:
+        """Filters, which lie at every place where they are not shared."""
+        ndim = 2 * self.space + 2 if self.unshared else None
+        return declared(self.tensor(w, "the filters", ndim), w_shape, f"{self.name}: filter_shape")
+
+    def sizes_of(self, x: Any) -> list[Size]:
+        """All sizes of a tensor."""
+        return [size_of(x.value_, axis) for axis in range(x.ndim)]
+
+    def results(self, sizes: Sequence[Size], windows: Sequence[Size]) -> list[Size]:
+        """The spatial sizes of the result."""
+        low, high = paddings(self.border_mode, sizes, windows, self.strides, self.dilation, self.name)
+        return result_sizes(sizes, windows, low, high, self.strides, self.dilation, self.name)
+
     def emit(
-        self, op: str, a: Value, b: Value, sizes: Sequence[Size], windows: Sequence[Size], out: Sequence[Size] | None
-    ) -> TensorVariable:
+        self, op: str, a: Value, b: Value, sizes: Sequence[Size], windows: Sequence[Size], out: Sequence[Size] | None,
+        groups: int | None = None,
+    ) -> TensorVariable:  # fmt: skip
         """The op on operands `a`, `b`. `sizes`, `windows`: of image and filter; `out`: what the op makes, None:
         compute."""
         low, high = paddings(self.border_mode, sizes, windows, self.strides, self.dilation, self.name)
@@ -180,32 +194,41 @@ class Geometry:
         operands, attrs = sizes_attrs(size=results if out is None else out, low=low, high=high)
         return wrap(
             emit(
-                op, a, b, *operands, **attrs, strides=self.strides, dilation=self.dilation, groups=self.groups,
-                flip=self.flip,
+                op, a, b, *operands, **attrs, strides=self.strides, dilation=self.dilation,
+                groups=self.groups if groups is None else groups, flip=self.flip,
             )
         )  # fmt: skip
 
     def forward(self, x: Any, w: Any, x_shape: Any, w_shape: Any) -> TensorVariable:
         """The convolution."""
         image = declared(self.tensor(x, "the input"), x_shape, f"{self.name}: input_shape")
-        filters = declared(self.tensor(w, "the filters"), w_shape, f"{self.name}: filter_shape")
+        filters = self.filters(w, w_shape)
+        if self.unshared:
+            return unshared.forward(self, image, filters)
         a, b = unify(floating(image.value_), floating(filters.value_))
         sizes, windows = ([size_of(v, 2 + i) for i in range(self.space)] for v in (a, b))
         return self.emit("conv", a, b, sizes, windows, None)
 
     def inputs(self, y: Any, w: Any, x_shape: Any, w_shape: Any) -> TensorVariable:
         """The gradient with respect to the image: the transposed convolution."""
-        filters = declared(self.tensor(w, "the filters"), w_shape, f"{self.name}: filter_shape")
+        filters = self.filters(w, w_shape)
         sizes = self.sizes(x_shape, "input_shape")
-        top, b = unify(floating(self.tensor(y, "the output gradient").value_), floating(filters.value_))
-        windows = [size_of(b, 2 + i) for i in range(self.space)]
-        out = self.emit("conv_data", top, b, sizes[2:], windows, sizes[2:])
+        gradient = self.tensor(y, "the output gradient")
+        if self.unshared:
+            out = unshared.inputs(self, gradient, filters, sizes[2:])
+        else:
+            top, b = unify(floating(gradient.value_), floating(filters.value_))
+            windows = [size_of(b, 2 + i) for i in range(self.space)]
+            out = self.emit("conv_data", top, b, sizes[2:], windows, sizes[2:])
         known = [known_size(s) for s in sizes[:2]]
         return declared(out, [*known, *(None for _ in sizes[2:])], f"{self.name}: input_shape")
 
     def weights(self, x: Any, y: Any, w_shape: Any, x_shape: Any) -> TensorVariable:
         """The gradient with respect to the filters."""
         image = declared(self.tensor(x, "the input"), x_shape, f"{self.name}: input_shape")
+        if self.unshared:
+            windows = self.sizes(w_shape, "filter_shape", 2 * self.space + 2)[-self.space :]
+            return unshared.weights(self, image, self.tensor(y, "the output gradient"), windows)
         shape = self.sizes(w_shape, "filter_shape")
         a, top = unify(floating(image.value_), floating(self.tensor(y, "the output gradient").value_))
         sizes = [size_of(a, 2 + i) for i in range(self.space)]
@@ -215,15 +238,16 @@ class Geometry:
         out = self.emit("conv_weight", a, top, sizes, shape[2:], shape[1:])
         return declared(out, [known_size(shape[0]), *(None for _ in shape[1:])], f"{self.name}: filter_shape")
 
-    def sizes(self, shape: Any, what: str) -> list[Size]:
-        """A shape whose spatial sizes must be given."""
+    def sizes(self, shape: Any, what: str, ndim: int | None = None) -> list[Size]:
+        """A shape, of `space + 2` sizes unless `ndim` says otherwise, whose spatial sizes (the last) must be given."""
+        ndim = self.space + 2 if ndim is None else ndim
         if isinstance(shape, Variable):
-            elements = shapes.sizes_of(shape, what, self.space + 2)
+            elements = shapes.sizes_of(shape, what, ndim)
             given: list[Any] = [s if isinstance(s, int) else wrap(s) for s in elements]
         else:
             given = [] if shape is None else list(shape)
         if len(given) == self.space:
-            given = [None, None, *given]
-        if len(given) != self.space + 2 or any(s is None for s in given[2:]):
+            given = [*[None] * (ndim - self.space), *given]
+        if len(given) != ndim or any(s is None for s in given[-self.space :]):
             raise ValueError(f"{self.name}: {what} must give the {self.space} spatial sizes, not {shape!r}")
         return [s if isinstance(s, Variable) or s is None else int(s) for s in given]

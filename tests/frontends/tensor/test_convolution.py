@@ -283,7 +283,10 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (((1, 1, 3, 3), (1, 1, 2, 2)), {"border_mode": (1,)}, r"needs one padding for each of 2 axes"),
     (((1, 1, 3, 3), (1, 1, 2, 2)), {"border_mode": -1}, r"padding \(-1, -1\)"),
     (((1, 1, 3, 3), (1, 1, 2, 2)), {"subsample": (0, 1)}, r"conv2d: subsample must be 2 integers of at least 1"),
-    (((1, 1, 3, 3), (1, 1, 2, 2)), {"unshared": True}, r"conv2d: unshared=True .* is not supported"),
+    (((1, 1, 3, 3), (1, 1, 2, 2)), {"unshared": True}, r"conv2d: the filters must be a 6-dimensional tensor"),
+    (((1, 1, 3, 3), (1, 3, 2, 1, 2, 2)), {"unshared": True}, r"are \[K, 2, 2, channels / groups = 1, window\.\.\.\]"),
+    (((1, 1, 3, 3), (1, 2, 2, 2, 2, 2)), {"unshared": True}, r"channels / groups = 1, window\.\.\.\], not"),
+    (((1, 2, 3, 3), (3, 2, 2, 1, 2, 2)), {"unshared": True, "num_groups": 2}, r"3 filters do not divide into 2 groups"),
     (((1, 1, 3, 3), (1, 1, 2, 2)), {"input_shape": (1, 1, 4, 3)}, r"input_shape is \(1, 1, 4, 3\), but axis 2"),
     (((1, 1, 3, 3), (1, 1, 2, 2)), {"filter_shape": (1, 2, 2)}, r"filter_shape \(1, 2, 2\) has 3 elements"),
 ]
