@@ -123,10 +123,25 @@ def index_checks(op: Op) -> Iterator[Check]:
             size = op.operands[0].shape[axis]
             if not _in_range(index, size):
                 yield Check(op, index, size, names[axis], op.loc)
+    elif op.name in SPARSE:
+        yield from _sparse_checks(op)
     elif op.name == "check_index":
         yield Check(op, op.operands[0], op.operands[1], op.attrs.get("axis"), op.loc)
     elif op.name == "check_indices" and not _in_range(op.operands[0], op.attrs["size"]):
         yield Check(op, op.operands[0], op.attrs["size"], int(op.attrs.get("axis", 0)), op.loc)
+
+
+SPARSE = frozenset(("csr_rows", "csr_dot", "csr_dot_t", "csr_sampled"))
+
+
+def _sparse_checks(op: Op) -> Iterator[Check]:
+    """That columns are columns, and that rows begin and end among the elements."""
+    first = {"csr_rows": -1, "csr_sampled": 0}.get(op.name, 1)
+    elements = op.result.shape[0] if first < 0 else op.operands[first].shape[0]
+    if first >= 0:
+        columns = op.result.shape[0] if op.name == "csr_dot_t" else op.operands[3].shape[0]
+        yield Check(op, op.operands[first], columns, 1, op.loc)
+    yield Check(op, op.operands[first + 1], elements + 1, None, op.loc)
 
 
 def _in_range(index: Value, size: DimLike) -> bool:

@@ -21,6 +21,7 @@ from arignote.codegen.printing import CALLBACK
 from arignote.codegen.pycall import memory_of, run_python, take_python
 from arignote.codegen.scalar import K
 from arignote.codegen.sorting import sort_rows
+from arignote.codegen.sparse import KERNELS, sparse_product
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op, Value, every_op
 from arignote.ir.types import DTYPES
@@ -336,5 +337,6 @@ LIBRARY: dict[str, Callable[[Any, Op], None]] = {
     "iterate": iterate_elements, "nonzero": places_of_true, "print": _print,
     "python_run": run_python, "python_take": take_python,
     "conv": _conv, "conv_data": _conv, "conv_weight": _conv,
+    **dict.fromkeys(KERNELS, sparse_product),
     **{f"pool_{kind}": pool for kind in ("max", "pick", "put", "sum", "spread")},
 }  # fmt: skip

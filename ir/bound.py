@@ -19,6 +19,8 @@ BOUND: dict[str, tuple[tuple[str, str], ...]] = {
     "nonzero": (("shape", "bound"),),
     "python_take": (("shape", "bound"),),
     "random_bits": (("shape", "bound"),),
+    "csr_rows": (("shape", "bound"),),
+    "csr_dot_t": (("shape", "bound"),),
     "scan": (("steps", "bound"),),
     "slice": (("start", "bound_start"), ("size", "bound_size")),
     "update_slice": (("start", "bound_start"), ("size", "bound_size")),

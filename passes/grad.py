@@ -70,7 +70,7 @@ class GradBuilder(Builder):
         **attrs: Any,
     ) -> tuple[Value, ...]:
         """As `Builder.emit`."""
-        if self.scalars and name in ("broadcast", "reshape", "iota") and not attrs.get("bound"):
+        if self.scalars and name in ("broadcast", "reshape", "iota", "csr_dot_t") and not attrs.get("bound"):
             places = [
                 i
                 for i, d in enumerate(attrs["shape"])
