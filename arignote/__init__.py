@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from arignote import layers as layers
     from arignote import optim as optim
     from arignote import passes as passes
+    from arignote import sparse as sparse
     from arignote import tensor as tensor
     from arignote.frontends.tensor import In as In
     from arignote.frontends.tensor import Mode as Mode
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor.pyops import Apply as Apply
     from arignote.frontends.tensor.pyops import Op as Op
 
-_SUBMODULES = ("ir", "layers", "optim", "passes", "tensor")
+_SUBMODULES = ("ir", "layers", "optim", "passes", "sparse", "tensor")
 _TENSOR_NAMES = (
     "In",
     "Mode",
@@ -109,6 +110,7 @@ __all__ = [
     "scan",
     "scan_checkpoints",
     "shared",
+    "sparse",
     "tensor",
     "unroll_scan",
 ]

@@ -60,7 +60,8 @@ class Function:
         self.value = Values(self.container)
         self._count = len(arguments.slots)
         self._quick: Quick | None = None
-        if isinstance(executable, Specialising) and arguments.plain and self.profile is None:
+        quick = arguments.plain and self.profile is None
+        if quick and isinstance(executable, Specialising) and not executable.resized:
             self._quick = quick_call(arguments.types, executable.containers, executable.fast)
 
     # ------------------------------------------------------------ calling
@@ -186,6 +187,11 @@ class Function:
             return executable.func
         compiled: list[Func] = getattr(executable, "functions", [])
         return compiled[-1] if compiled else self.recorded
+
+    @property
+    def unused(self) -> list[int]:
+        """The inputs that are not needed, by position among those that a call gives."""
+        return list(self._traced.unused)
 
     @property
     def executable(self) -> Executable:

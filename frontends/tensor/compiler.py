@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,7 +39,7 @@ from arignote.ir.diag import IRError, TypeInferenceError
 from arignote.ir.effects import silent
 from arignote.ir.interp import evaluate, run
 from arignote.ir.placement import host_scalars
-from arignote.ir.types import Dim, dim_symbols
+from arignote.ir.types import Dim, DimLike, dim_symbols
 from arignote.passes.guard import LARGEST
 from arignote.passes.pipelines import specialized
 from arignote.passes.sink import Sink
@@ -137,8 +138,10 @@ class Specialising:
     def __init__(
         self, func: Func, containers: Sequence[Container], mode: Mode, backend: Backend
     ) -> None:
+        func, resized = resizing(func)
         self.func = func
         self.containers = list(containers)
+        self.resized = [self.containers[i] for i in resized]
         self.mode = mode
         self.backend = backend
         inputs = func.inputs()
@@ -154,6 +157,15 @@ class Specialising:
         self._general: dict[Shapes, Executable] = {}
 
     def __call__(self, *arrays: Array) -> list[Array]:
+        results = self._run(arrays)
+        if self.resized:
+            count = len(results) - len(self.resized)
+            for container, array in zip(self.resized, results[count:], strict=True):
+                container.replace(aligned_copy(array))
+            results = results[:count]
+        return results
+
+    def _run(self, arrays: Sequence[Array]) -> list[Array]:
         key = (*[a.shape for a in arrays], *[c.array.shape for c in self.containers])
         executable = self.fast.get(key)
         if executable is None:
@@ -214,6 +226,26 @@ class Specialising:
         """
         extra = run_time_sizes(self.func, arrays, self.containers)
         Specialize(tuple(sorted((self._sizes(key) | extra).items()))).run(self.func)
+
+
+def resizing(func: Func) -> tuple[Func, list[int]]:
+    """`func` with updates that give shared variables another size as further results, and the numbers of these states:
+    compiled code writes into memory of the size that a shared variable has."""
+    plain = {str(d) for v in func.inputs() for d in v.shape if isinstance(d, Dim)}
+
+    def resizes(old: DimLike, new: DimLike) -> bool:
+        return old != new and (str(new) not in plain if isinstance(new, Dim) else isinstance(old, Dim))
+
+    found = [
+        i
+        for i, s in enumerate(func.states)
+        if s.update is not None and any(map(resizes, s.value.shape, s.update.shape))
+    ]
+    if not found:
+        return func, []
+    states = [replace(s, update=None) if i in found else s for i, s in enumerate(func.states)]
+    new = [s.update for i, s in enumerate(func.states) if i in found and s.update is not None]
+    return replace(func, states=states, results=[*func.results, *new]), found
 
 
 def run_time_sizes(

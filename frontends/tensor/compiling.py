@@ -14,7 +14,7 @@ from arignote.frontends.tensor.compiler import compile_func
 from arignote.frontends.tensor.convert import as_tensor_variable
 from arignote.frontends.tensor.errors import UnusedInputError
 from arignote.frontends.tensor.gradient import made_at
-from arignote.frontends.tensor.graph import Variable
+from arignote.frontends.tensor.graph import Composite, Variable
 from arignote.frontends.tensor.io import In, Out
 from arignote.frontends.tensor.loc import user_loc
 from arignote.frontends.tensor.modes import find_mode
@@ -60,6 +60,15 @@ def function(
         UnusedInputError, MissingInputError: inputs that are not needed, or needed and not given.
         TypeError: an update of another type than its shared variable, and other wrong arguments.
     """
+    if _has_composite(inputs, outputs, updates, givens):
+        from arignote.frontends.sparse.function import sparse_function
+
+        made: Any = sparse_function(
+            function, report_unused, inputs, outputs, updates, givens, on_unused_input, mode=mode,
+            no_default_updates=no_default_updates, accept_inplace=accept_inplace, name=name,
+            rebuild_strict=rebuild_strict, allow_input_downcast=allow_input_downcast, profile=profile,
+        )  # fmt: skip
+        return made  # type: ignore[no-any-return]
     if not isinstance(inputs, (list, tuple)):
         raise TypeError(
             "Input variables of a function should be contained in a list, even when there is a "
@@ -94,7 +103,7 @@ def function(
     )
     for i in traced.unused:
         if given[i].value is None or policy != "ignore":
-            _report_unused(slots.index(given[i]), given[i], policy)
+            report_unused(slots.index(given[i]), given[i], policy)
     report_forgotten(traced.sources, new)
     containers = [s.container for s in traced.shared]
     where = user_loc()
@@ -105,6 +114,21 @@ def function(
     executable = compile_func(traced.func, containers, chosen)
     arguments = Arguments(slots, states, allow_input_downcast, title)
     return Function(executable, traced, arguments, keys, single, name, chosen)
+
+
+def _has_composite(*groups: Any) -> bool:
+    """Whether there is a sparse matrix among inputs, outputs, updates or givens."""
+
+    def found(x: Any) -> bool:
+        if isinstance(x, Composite):
+            return True
+        if isinstance(x, (In, Out)):
+            return isinstance(x.variable, Composite)
+        if isinstance(x, Mapping):
+            return any(map(found, (*x, *x.values())))
+        return isinstance(x, (list, tuple)) and any(map(found, x))
+
+    return any(map(found, groups))
 
 
 # ---------------------------------------------------------------- inputs
@@ -144,7 +168,8 @@ def _check_inputs(slots: list[In]) -> None:
         seen[v.value_] = i
 
 
-def _report_unused(i: int, slot: In, policy: str) -> None:
+def report_unused(i: int, slot: In, policy: str) -> None:
+    """Say that input `i` is not used, as the policy says."""
     message = (
         "function was asked to create a function computing outputs given certain inputs, but the "
         f"provided input variable at index {i} is not part of the computational graph needed to "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontends.tensor.convert import as_tensor_variable, label, value_of
 from arignote.frontends.tensor.creation import zeros_like
 from arignote.frontends.tensor.errors import DisconnectedInputError, GradientError
-from arignote.frontends.tensor.graph import Leaf, Symbol, Variable, emit, wrap
+from arignote.frontends.tensor.graph import Composite, Leaf, Symbol, Variable, emit, wrap
 from arignote.ir.diag import Loc
 from arignote.ir.types import Dim, is_differentiable
 from arignote.passes.grad import derive
@@ -66,7 +66,9 @@ def grad(
         raise ValueError(
             f"return_disconnected is {return_disconnected!r}; give 'zero' or 'None'"
         )
-    variables = list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
+    variables: list[Any] = list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
+    composites = {i: v for i, v in enumerate(variables) if isinstance(v, Composite)}
+    variables = [v.data if i in composites else v for i, v in enumerate(variables)]
     for v in variables:
         if not isinstance(v, Variable):
             raise TypeError(f"Expected Variable, got {v!r} of type {type(v).__name__}")
@@ -94,6 +96,9 @@ def grad(
             continue
         _report(v, disconnected_inputs)
         out.append(_nothing(v, return_disconnected.lower()))
+    for i, v in composites.items():
+        if isinstance(out[i], Variable):
+            out[i] = v.with_data(out[i])
     if isinstance(wrt, tuple):
         return tuple(out)
     return out if isinstance(wrt, list) else out[0]

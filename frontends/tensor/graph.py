@@ -137,6 +137,17 @@ class Variable:
         return tuple(isinstance(d, int) and d == 1 for d in self.value_.shape)
 
 
+class Composite:
+    """What stands for several variables together: a sparse matrix (`arignote.sparse`)."""
+
+    name: str | None
+    data: TensorVariable
+
+    def with_data(self, data: Any) -> Composite:
+        """The same with other numbers."""
+        raise NotImplementedError
+
+
 _wrappers: weakref.WeakValueDictionary[Value, TensorVariable] = weakref.WeakValueDictionary()
 _classes: dict[str, type[Any]] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arignote.frontends.tensor.graph import Variable
+from arignote.frontends.tensor.graph import Composite, Variable
 
 
 class In:
@@ -25,7 +25,7 @@ class In:
 
     def __init__(
         self,
-        variable: Variable,
+        variable: Any,
         name: str | None = None,
         value: Any = None,
         update: Any = None,
@@ -37,7 +37,7 @@ class In:
         borrow: bool | None = None,
         shared: bool = False,
     ) -> None:
-        if not isinstance(variable, Variable):
+        if not isinstance(variable, (Variable, Composite)):
             raise TypeError(f"In takes a variable, not {variable!r}")
         if update is not None and not isinstance(update, Variable):
             raise TypeError(f"In: an update is a variable, not {update!r}")
@@ -59,7 +59,7 @@ class In:
 
 
 def Param(
-    variable: Variable,
+    variable: Any,
     default: Any = None,
     name: str | None = None,
     mutable: bool = False,
@@ -78,8 +78,8 @@ def Param(
 class Out:
     """An output of a function. `borrow` allows aliasing of internal memory, which never happens."""
 
-    def __init__(self, variable: Variable, borrow: bool = False) -> None:
-        if not isinstance(variable, Variable):
+    def __init__(self, variable: Any, borrow: bool = False) -> None:
+        if not isinstance(variable, (Variable, Composite)):
             raise TypeError(f"Out takes a variable, not {variable!r}")
         self.variable = variable
         self.borrow = borrow

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor import reduction, shapes
 from arignote.frontends.tensor.convert import as_tensor_variable, label, unify
-from arignote.frontends.tensor.graph import cast_value, emit, wrap
+from arignote.frontends.tensor.graph import Composite, cast_value, emit, wrap
 from arignote.ir.core import Value
 from arignote.ir.types import prod_dims
 
@@ -24,7 +24,11 @@ def _pair(x: Any, y: Any) -> tuple[Value, Value]:
 
 def dot(a: Any, b: Any) -> TensorVariable:
     """The matrix product, with vectors as in NumPy; of more dimensions a sum over the last axis of
-    `a` and the last but one of `b`."""
+    `a` and the last but one of `b`. Of sparse matrices their `structured_dot`."""
+    for operand, method, other in ((a, "__dot__", b), (b, "__rdot__", a)):
+        if isinstance(operand, Composite):
+            product: TensorVariable = getattr(operand, method)(other)
+            return product
     x, y = _pair(a, b)
     if x.ndim == 0 or y.ndim == 0:
         return ew.mul(wrap(x), wrap(y))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor import linear
 from arignote.frontends.tensor.convert import as_tensor_variable
+from arignote.frontends.tensor.graph import Composite
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -32,19 +33,19 @@ class Operators:
         return ew.invert(self)
 
     def __add__(self, y: Any) -> TensorVariable:
-        return ew.add(self, y)
+        return NotImplemented if isinstance(y, Composite) else ew.add(self, y)
 
     def __radd__(self, y: Any) -> TensorVariable:
         return ew.add(y, self)
 
     def __sub__(self, y: Any) -> TensorVariable:
-        return ew.sub(self, y)
+        return NotImplemented if isinstance(y, Composite) else ew.sub(self, y)
 
     def __rsub__(self, y: Any) -> TensorVariable:
         return ew.sub(y, self)
 
     def __mul__(self, y: Any) -> TensorVariable:
-        return ew.mul(self, y)
+        return NotImplemented if isinstance(y, Composite) else ew.mul(self, y)
 
     def __rmul__(self, y: Any) -> TensorVariable:
         return ew.mul(y, self)

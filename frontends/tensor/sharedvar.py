@@ -141,6 +141,11 @@ def shared(
         TypeError: `value` is symbolic, no array of numbers, or does not have `shape`.
         ValueError: there are not as many entries as dimensions.
     """
+    if value.__class__.__module__.startswith("scipy.sparse"):
+        from arignote.frontends.sparse.variable import sparse_shared
+
+        made: Any = sparse_shared(value, name, borrow)
+        return made  # type: ignore[no-any-return]
     if isinstance(value, Variable):
         raise TypeError(
             "Shared variables need a constant value, not the symbolic variable "

@@ -9,7 +9,7 @@ import numpy as np
 
 from arignote.frontends.tensor import indexing, joining, shapes
 from arignote.frontends.tensor.constants import get_scalar_constant_value
-from arignote.frontends.tensor.graph import Variable, adopt, register_class, wrap
+from arignote.frontends.tensor.graph import Composite, Variable, adopt, register_class, wrap
 from arignote.frontends.tensor.methods import Methods
 from arignote.frontends.tensor.operators import Operators
 from arignote.frontends.tensor.owner import Apply
@@ -117,7 +117,7 @@ class TensorVariable(Operators, Methods, Variable):
 
         given = dict(inputs_to_values or {})
         for key in given:
-            if not isinstance(key, Variable):
+            if not isinstance(key, (Variable, Composite)):
                 raise TypeError(f"eval takes a dict of variables and values; {key!r} is a key")
         inputs = sorted(given, key=id)
         key = tuple(inputs)
