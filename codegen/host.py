@@ -65,8 +65,6 @@ class HostEmitter(Emitter):
         self.used = _used_values(func)
         self.slot_offsets: dict[int, Any] = {}
         self.end: Any = i64(self.abi.arena)
-        self.print_ids = {op: n for n, op in enumerate(self.abi.prints)}
-        self.python_ids = {op: n for n, op in enumerate(self.abi.calls)}
         self.status: Buffer | None = None
         self.strides: list[tuple[tuple[Any, ...], list[Any]]] = []
         self.emitting: Op | None = None
@@ -255,7 +253,7 @@ class HostEmitter(Emitter):
             return
         first = len(self.func.params)
         for i in self.abi.fresh_results:
-            have = self.args[first + i].shape
+            have = self.args[first + i - sum(late < i for late in self.abi.late)].shape
             for d, h in zip(self.abi.results[i].shape, have, strict=True):
                 if isinstance(d, Dim):
                     want = self.dim(d)
@@ -371,6 +369,8 @@ class HostEmitter(Emitter):
         if op.name == "assert":
             self._assert(op)
         if is_contiguous_view(op):
+            if bound_positions(op):
+                self.pointer(op.result)  # now: the memory of the scalars that say where it begins is free afterwards
             return
         for check in index_checks(op):
             self._check_indices(op, check)

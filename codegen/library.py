@@ -325,7 +325,7 @@ def _print(host: HostEmitter, op: Op) -> None:
     assert host.status is not None
     source = memory_of(host, x)
     shape = [host.dim(d) for d in x.shape]
-    args = [host.status.var.data, i64(host.print_ids[op]), source.address(), *shape]
+    args = [host.status.var.data, i64(host.abi.prints.index(op)), source.address(), *shape]
     host.add(tirx.Evaluate(tirx.call_packed(CALLBACK, *args)))
     if any(op.result in o.operands for o in every_op(host.func.ops)) or op.result in host.func.roots():
         copy_memory(host, host.pointer(op.result), source, x)

@@ -1,7 +1,7 @@
 """Products with sparse matrices in compressed rows.
 
-One function serves all matrices of a dtype and a number of columns. Rows run on several threads where there is enough to
-do, except in the transposed product, whose elements meet in the rows of the result. A block of columns of the dense
+One function serves all matrices of a dtype and a number of columns. Rows run on several threads where there is enough
+to do, except in the transposed product, whose elements meet in the rows of the result. A block of columns of the dense
 matrix at a time is summed in registers, so that a row of the result is written once.
 """
 
@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.emit import ZERO, Buffer, Emitter, add, floordiv, i64, is_const, mul, pointer_var, private_function
+from arignote.codegen.emit import (
+    ZERO,
+    Buffer,
+    Emitter,
+    add,
+    floordiv,
+    i64,
+    is_const,
+    mul,
+    pointer_var,
+    private_function,
+)
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
@@ -73,7 +84,7 @@ class _Kernel:
         e.when(large, lambda: e.tasks(self.n, self.target.threads, body), lambda: e.loop(self.n, body))
 
     def blocks(self, body: Callable[[Any, int], None]) -> None:
-        """`body(first, vectors)` for blocks of columns of UNROLL vectors, of one, and, with 0 vectors, for single ones."""
+        """`body(first, vectors)` for blocks of UNROLL vectors, of one vector, and, with 0, of one column."""
         e, wide = self.e, self.lanes * UNROLL
         if self.lanes == 1 or is_const(self.m, 1):
             e.loop(self.m, lambda j: body(j, 0))
@@ -82,18 +93,28 @@ class _Kernel:
         for width, vectors in ((wide, UNROLL), (self.lanes, 1), (1, 0)):
             left = i64(int(self.m.value) - int(done.value)) if is_const(self.m) else self.m - done
             count = floordiv(left, i64(width))
-            base = done
-            e.loop(count, lambda t, base=base, width=width, vectors=vectors: body(  # type: ignore[misc]
-                e.bind(add(base, mul(t, i64(width))), "first"), vectors))  # fmt: skip
-            done = add(base, mul(count, i64(width)))
+            self.run(count, done, width, vectors, body)
+            done = add(done, mul(count, i64(width)))
             done = done if is_const(done) else e.bind(done, "done")
+
+    def run(self, count: Any, base: Any, width: int, vectors: int, body: Callable[[Any, int], None]) -> None:
+        """`body` for `count` blocks of a width, from the column `base` on."""
+
+        def one(t: Any) -> None:
+            body(self.e.bind(add(base, mul(t, i64(width))), "first"), vectors)
+
+        self.e.loop(count, one)
 
     def each(self, vectors: int, body: Callable[[Any], None]) -> None:
         """`body(offset)` for the lanes of each vector, or once."""
         if vectors == 0:
             body(ZERO)
         for u in range(vectors):
-            self.e.loop(i64(self.lanes), lambda v, u=u: body(add(i64(u * self.lanes), v)), tirx.ForKind.VECTORIZED)
+            self.vector(i64(u * self.lanes), body)
+
+    def vector(self, base: Any, body: Callable[[Any], None]) -> None:
+        """`body(offset)` for the lanes of the vector at `base`."""
+        self.e.loop(i64(self.lanes), lambda v: body(add(base, v)), tirx.ForKind.VECTORIZED)
 
     # -- products -----------------------------------------------------------------------------------------------------
 

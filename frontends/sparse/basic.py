@@ -25,13 +25,11 @@ from arignote.frontends.sparse.structure import (
     from_keys,
     grouped,
     hstack,
-    indptr_of,
     keys_of,
     major_of,
     matched,
     remove0,
     same_shape,
-    selected,
     square_diagonal,
     to_format,
     vstack,
@@ -171,7 +169,8 @@ def _dense_product(x: SparseVariable, y: Any) -> TensorVariable:
     """The product of a sparse matrix and a vector or matrix."""
     dense = as_tensor_variable(y)
     if dense.ndim not in (1, 2):
-        raise TypeError(f"dot: a sparse matrix is multiplied by a vector or a matrix, not by {label(dense)}, {dense.type}")
+        kind = f"{label(dense)}, {dense.type}"
+        raise TypeError(f"dot: a sparse matrix is multiplied by a vector or a matrix, not by {kind}")
     what = f"dot: {x} has another number of columns than {label(dense)} has rows"
     dense = matched(dense, x.sizes[1], dim_of(dense.value_, 0), what)
     if dense.ndim == 2:
@@ -255,7 +254,8 @@ def sampling_dot(x: Any, y: Any, p: Any) -> SparseVariable:
 
 def usmm(alpha: Any, x: Any, y: Any, z: Any) -> TensorVariable:
     """alpha times the product of x and y, of which one is sparse, plus the dense z."""
-    return alpha * dot(x, y) + z
+    out: TensorVariable = alpha * dot(x, y) + z
+    return out
 
 
 # ---------------------------------------------------------------- sums
@@ -372,10 +372,11 @@ def _structured(name: str, tensor_op: Callable[..., Any]) -> Callable[..., Spars
 
 
 #: Functions of stored elements, by their names here.
-for _name, _op in {
+_STRUCTURED: dict[str, Any] = {
     "structured_sigmoid": T.nnet.sigmoid, "structured_exp": T.exp, "structured_log": T.log, "structured_pow": T.pow,
     "structured_minimum": T.minimum, "structured_maximum": T.maximum, "structured_add": T.add,
-}.items():  # fmt: skip
+}  # fmt: skip
+for _name, _op in _STRUCTURED.items():
     globals()[_name] = _structured(_name, _op)
     __all__.append(_name)
 #: Functions that leave zero where it is, by their names for dense tensors.
@@ -383,5 +384,5 @@ for _name in (
     "sin", "arcsin", "tan", "arctan", "sinh", "arcsinh", "tanh", "arctanh", "rint", "ceil", "floor", "trunc", "sgn",
     "sqr", "sqrt", "expm1", "log1p", "deg2rad", "rad2deg",
 ):  # fmt: skip
-    globals()[_name] = _structured(_name, getattr(T, _name) if hasattr(T, _name) else T.round)
+    globals()[_name] = _structured(_name, getattr(T, _name))
     __all__.append(_name)

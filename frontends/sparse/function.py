@@ -171,8 +171,9 @@ def sparse_function(
     replaced = [p for a, b in _pairs(givens) for p in _replacements(a, b, "givens")]
     expanded = [s.inputs() for s in slots]
     inner = build(
-        [x for group in expanded for x in group], flat, updates=new, givens=replaced, on_unused_input="ignore", **options
-    )
+        [x for group in expanded for x in group], flat, updates=new, givens=replaced, on_unused_input="ignore",
+        **options,
+    )  # fmt: skip
     given = [(i, x) for i, group in enumerate(expanded) for x in group if x.update is None]
     used = {i for n, (i, _) in enumerate(given) if n not in inner.unused}
     policy = on_unused_input or "raise"

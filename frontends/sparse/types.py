@@ -27,7 +27,7 @@ def scipy_sparse() -> Any:
         ImportError: SciPy is not installed.
     """
     if not enable_sparse:
-        raise ImportError("sparse matrices come from SciPy, which is not installed. Remedy: pip install 'arignote[sparse]'")
+        raise ImportError("sparse matrices need SciPy, which is not installed. Remedy: pip install 'arignote[sparse]'")
     return importlib.import_module("scipy.sparse")
 
 
@@ -47,7 +47,7 @@ class SparseType:
     """The type of sparse matrices of a format, "csr" or "csc", and a dtype. Calling it makes a variable."""
 
     #: What a sparse matrix may hold.
-    dtype_set = frozenset(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"))
+    dtype_set = frozenset((*(f"{kind}{n}" for kind in ("int", "uint") for n in (8, 16, 32, 64)), "float32", "float64"))
     ndim = 2
     broadcastable = (False, False)
 

@@ -275,14 +275,14 @@ def from_parts(format: str, data: Any, indices: Any, indptr: Any, shape: Any) ->
     Raises:
         TypeError: indices are not int32, or something is no vector.
     """
-    given = [as_tensor_variable(x) for x in (data, indices, indptr)]
-    for part, x in zip(("data", "indices", "indptr"), given, strict=True):
+    data, indices, indptr = (as_tensor_variable(x) for x in (data, indices, indptr))
+    for part, x in (("data", data), ("indices", indices), ("indptr", indptr)):
         if x.ndim != 1 or (part != "data" and x.dtype != "int32"):
             want = "a vector" if part == "data" else "an int32 vector"
             raise TypeError(f"{format.upper()}: {part} must be {want}, got {x.type}")
-    SparseType(format, given[0].dtype)
+    SparseType(format, data.dtype)
     rows, columns = sizes_of(shape, "the shape of a sparse matrix", 2)
-    return SparseVariable(format, *given, (rows, columns))
+    return SparseVariable(format, data, indices, indptr, (rows, columns))
 
 
 def size_variable(size: Size) -> TensorVariable:

@@ -202,7 +202,7 @@ def _outputs(outputs: Any) -> tuple[list[Variable], list[str] | None, bool]:
 
 def _output(x: Any) -> Variable:
     if isinstance(x, Out):
-        return x.variable
+        x = x.variable
     if not isinstance(x, Variable):
         raise TypeError(
             f"Outputs must be Variable or Out instances. Received {x!r} of type {type(x).__name__}"

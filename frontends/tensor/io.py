@@ -43,7 +43,7 @@ class In:
             raise TypeError(f"In: an update is a variable, not {update!r}")
         if implicit and value is None:
             raise TypeError(f"In: the implicit input {variable} needs a value")
-        self.variable = variable
+        self.variable: Any = variable
         self.name = name if name is not None else variable.name if autoname else None
         self.value = value
         self.update = update
@@ -81,7 +81,7 @@ class Out:
     def __init__(self, variable: Any, borrow: bool = False) -> None:
         if not isinstance(variable, (Variable, Composite)):
             raise TypeError(f"Out takes a variable, not {variable!r}")
-        self.variable = variable
+        self.variable: Any = variable
         self.borrow = borrow
 
     def __repr__(self) -> str:

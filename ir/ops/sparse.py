@@ -55,7 +55,10 @@ def matrices() -> list[tuple[Array, Array, Array, int]]:
     """(data, indices, indptr, columns): in order; empty rows; columns out of order and twice; no elements."""
     r = np.random.default_rng(0)
     out = []
-    for columns, rows in [(4, [[0, 2], [1], [3]]), (5, [[], [4, 0, 2], [], [1, 1]]), (3, [[], []]), (1, [[0], [0, 0]])]:
+    chosen: list[tuple[int, list[list[int]]]] = [
+        (4, [[0, 2], [1], [3]]), (5, [[], [4, 0, 2], [], [1, 1]]), (3, [[], []]), (1, [[0], [0, 0]]),
+    ]  # fmt: skip
+    for columns, rows in chosen:
         indices = np.array([j for row in rows for j in row], np.int32)
         indptr = np.cumsum([0, *map(len, rows)]).astype(np.int32)
         out.append((r.normal(size=len(indices)), indices, indptr, columns))
@@ -64,9 +67,9 @@ def matrices() -> list[tuple[Array, Array, Array, int]]:
 
 @defop
 class csr_rows:
-    """csr_rows(indptr: i32[n+1], *size: i64[]) {shape, bound=()} -> i64[shape]: the row of each element: i at the places
-    indptr[i] .. indptr[i+1]-1. (C1) a vector i32 of one element at least. (C2) one size. (C3) an operand if it is
-    bound."""
+    """csr_rows(indptr: i32[n+1], *size: i64[]) {shape, bound=()} -> i64[shape]: the row of each element, i at the
+    places indptr[i] .. indptr[i+1]-1. (C1) a vector i32 of one element at least. (C2) one size. (C3) an operand if it
+    is bound."""
 
     traits = ("library", "fallible")
     vjp = None
@@ -190,9 +193,9 @@ class csr_dot_t:
 
 @defop
 class csr_sampled:
-    """csr_sampled(indices: i32[z], indptr: i32[n+1], x: T[n,m], y: T[k,m]) -> T[z]: the elements of x y^T where a sparse
-    matrix, n by k, has some. (C1) structure: vectors i32. (C2) integers, f32 or f64. (C3) matrices of one dtype. (C4) x
-    with n rows. (C5) as many columns."""
+    """csr_sampled(indices: i32[z], indptr: i32[n+1], x: T[n,m], y: T[k,m]) -> T[z]: the elements of x y^T where a
+    sparse matrix, n by k, has some. (C1) structure: vectors i32. (C2) integers, f32 or f64. (C3) matrices of one dtype.
+    (C4) x with n rows. (C5) as many columns."""
 
     traits = ("library", "fallible")
     lower = "csr_sampled"
