@@ -10,18 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.emit import (
-    ZERO,
-    Buffer,
-    Emitter,
-    add,
-    floordiv,
-    i64,
-    is_const,
-    mul,
-    pointer_var,
-    private_function,
-)
+from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, i64, is_const, mul
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
