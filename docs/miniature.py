@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import tvm
+import tvm.relax  # which the parser of TVM's language asks for
 import tvm_ffi
 from tvm.script import from_source, tirx
 
