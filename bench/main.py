@@ -13,10 +13,11 @@ from bench import compile_time, curves, follow, import_time, memory, overhead, p
 from bench.environment import LOAD, RESULTS, drop_overrides, overrides, thread_counts
 from bench.schema import SchemaError
 from bench.twins import NoTwinError
-from bench.workloads import IMAGES, OPS, OVERHEAD, REGISTRY, TRAIN, Workload, find
+from bench.workloads import CONVOLUTIONS, IMAGES, OPS, OVERHEAD, REGISTRY, TRAIN, Workload, find
 
 SEED = 20240
 BUSY = 0.5
+LAYOUTS = "arignote,torch-eager,torch-last,jax,jax-last"
 
 
 def _log(line: str) -> None:
@@ -200,6 +201,50 @@ def ops_table_command() -> None:
         "traffic of memory needs at least.\n\n"
     )
     (RESULTS.parent / "OPS.md").write_text(text + table.ops(document) + "\n", encoding="utf-8")
+
+
+@main.command("convolutions")
+@click.argument("shapes", nargs=-1)
+@_threads_option
+@click.option("--rounds", default=7, show_default=True, help="Interleaved rounds.")
+@click.option("--peers", "names", default=LAYOUTS, show_default=True, help="Names of peers.")
+@_seed_option
+@click.option("--slice", "slice_s", default=0.03, show_default=True, help="Seconds of one peer's turn.")
+@_out_option
+def convolutions_command(
+    shapes: tuple[str, ...], threads: str, rounds: int, names: str, seed: int, slice_s: float, out: str | None
+) -> None:
+    """Time single convolutions (all of SHAPES, such as `cif64`) and their gradients."""
+    chosen = [w for w in CONVOLUTIONS.values() if not shapes or w.title.partition(",")[0] in shapes]
+    counts = _threads(threads)
+    measured = roofline.measure(counts, 0.2)
+    results, versions = timing.run(
+        chosen, _peers(names), threads=counts, rounds=rounds, seed=seed, log=_log, slice_s=slice_s
+    )
+    words = {"threads": threads, "rounds": rounds, "peers": names, "seed": seed, "slice": slice_s}
+    command = [*_command("convolutions", words), *shapes]
+    extra = {"limits": measured}
+    document = report.envelope("convolutions", results, command=command, seed=seed, versions=versions, extra=extra)
+    _save(document, out)
+    click.echo("\n" + table.convolutions(document) + "\n")
+    if any(result["refused"] for result in results):
+        sys.exit(1)
+
+
+@main.command("convolutions-table")
+def convolutions_table_command() -> None:
+    """Write the rows of the newest run of `convolutions` into bench/CONVOLUTIONS.md."""
+    document = _latest("convolutions", RESULTS)
+    if document is None:
+        raise click.ClickException("there are no results of `python -m bench convolutions`")
+    text = (
+        f"# Single convolutions\n\n`{' '.join(document['command'])}`, {document['machine']['cpu']},"
+        f" {document['date'][:10]}.\n"
+        "GFLOP/s of the multiplications and additions of the definition, in the least of the rounds, whatever is\n"
+        "computed instead; *ratio*: of the times, to the fastest other library; *peak*: the share of the best rate of\n"
+        "fused multiplications and additions of this machine, above 100 % where fewer of them are done.\n\n"
+    )
+    (RESULTS.parent / "CONVOLUTIONS.md").write_text(text + table.convolutions(document) + "\n", encoding="utf-8")
 
 
 @main.command("overhead")

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 VERSION = 1
-KINDS = ("run", "overhead", "compile-time", "import-time", "roofline", "follow", "curves", "ops", "memory")
+KINDS = (
+    "run", "overhead", "compile-time", "import-time", "roofline", "follow", "curves", "ops", "memory", "convolutions",
+)  # fmt: skip
 
 Check = Callable[[Any], bool]
 
@@ -201,5 +203,5 @@ def validate(report: Any) -> None:
     timed = {"compile-time": _firsts, "memory": _bytes}.get(kind, _steps)
     for at, result in enumerate(results):
         _workload(result, f"results[{at}]", timed)
-    if kind in ("run", "ops"):
+    if kind in ("run", "ops", "convolutions"):
         _limits(report.get("limits", []), "limits")

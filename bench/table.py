@@ -54,6 +54,23 @@ def ops(document: Mapping[str, Any]) -> str:
     return rows(["op", "n", *names, "ratio", "roof"], body)
 
 
+def convolutions(document: Mapping[str, Any]) -> str:
+    """One row for each pass of a shape: rates in GFLOP/s, the ratio to the fastest peer, the share of peak."""
+    limits = {int(limit["threads"]): limit for limit in document["limits"]}
+    results = document["results"]
+    names = [n for n in peers.REGISTRY if any(n in result["peers"] for result in results)]
+    body = []
+    for result in results:
+        times = {name: float(took["min_s"]) for name, took in result["peers"].items()}
+        found, flops = ratio(times), float(result["flops"])
+        cells = [f"{flops / times[n] / 1e9:.0f}" if n in times else "" for n in names]
+        threads = int(result["threads"])
+        peak = float(limits[threads]["fma_peak_gflops"]) * 1e9
+        share = f"{100 * flops / times[peers.OURS] / peak:.0f} %" if peers.OURS in times and peak else ""
+        body.append([result["title"], str(threads), *cells, "" if found is None else f"{found:.2f}", share])
+    return rows(["convolution", "threads", *names, "ratio", "peak"], body)
+
+
 def fastest_peer(times: Mapping[str, float]) -> str | None:
     """The peer with the least time, Arignote not counted."""
     others = {name: t for name, t in times.items() if name != peers.OURS}

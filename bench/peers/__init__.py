@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.peers.arignote_ import ArignotePeer
 from bench.peers.base import Peer, Runner
-from bench.peers.jax_ import JaxPeer
+from bench.peers.jax_ import JaxLastPeer, JaxPeer
 from bench.peers.numpy_ import NumpyPeer
 from bench.peers.pytensor_ import PytensorCPeer, PytensorPeer
 from bench.peers.torch_ import TorchCompilePeer, TorchLastPeer, TorchPeer
@@ -20,6 +20,7 @@ REGISTRY: dict[str, type[Peer]] = {
         TorchLastPeer,
         TorchCompilePeer,
         JaxPeer,
+        JaxLastPeer,
         PytensorPeer,
         PytensorCPeer,
         NumpyPeer,

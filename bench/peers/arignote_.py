@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench import networks
-from bench.peers import images_arignote, ops
+from bench.peers import convolutions, images_arignote, ops
 from bench.peers.base import Runner
 from bench.peers.theano_like import TheanoLikePeer
 from bench.workloads.spec import Array, Params, Workload
@@ -34,6 +34,7 @@ class ArignotePeer(TheanoLikePeer):
         return {
             **super().builders(),
             "op": self._op,
+            "convolution": lambda w, p: convolutions.in_arignote(self.lib, self.tensor, w, p),
             "lenet": self._classifier,
             "resnet": self._classifier,
             "dcgan": lambda w, p: images_arignote.dcgan(self, w, p),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench import networks
-from bench.peers import images_jax, ops
+from bench.peers import convolutions, images_jax, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Params, Workload
 
@@ -20,6 +20,7 @@ class JaxPeer(Peer):
     name = "jax"
     package = "jax"
     remedy = "pip install jax jaxlib"
+    last = False
 
     def load(self, threads: int) -> None:
         """Import JAX on the CPU; its threads were set by the environment of the worker."""
@@ -39,6 +40,7 @@ class JaxPeer(Peer):
             "chain": self._chain,
             "calls": self._calls,
             "op": self._op,
+            "convolution": lambda w, p: convolutions.in_jax(self.jax, self.last, w, p),
             "lenet": self._classifier,
             "resnet": self._classifier,
             "dcgan": lambda w, p: images_jax.dcgan(self._images(), w, p),
@@ -167,3 +169,11 @@ class JaxPeer(Peer):
             return 0.0
 
         return Runner(step, lambda: {"out": np.array(out)})
+
+
+class JaxLastPeer(JaxPeer):
+    """JAX whose images lie with channels last; for single convolutions."""
+
+    name = "jax-last"
+    usual = False
+    last = True

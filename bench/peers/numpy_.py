@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.peers import images_numpy, ops
+from bench.peers import convolutions, images_numpy, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Array, Params, Workload
 
@@ -57,6 +57,7 @@ class NumpyPeer(Peer):
             "chain": self._chain,
             "calls": self._calls,
             "op": self._op,
+            "convolution": convolutions.in_numpy,
             "lenet": lambda w, p: images_numpy.classifier(w, p, softmax_loss),
             "resnet": lambda w, p: images_numpy.classifier(w, p, softmax_loss),
             "dcgan": images_numpy.dcgan,

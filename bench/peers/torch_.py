@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench import networks
-from bench.peers import images_torch, ops
+from bench.peers import convolutions, images_torch, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.spec import Params, Workload
 
@@ -39,6 +39,7 @@ class TorchPeer(Peer):
             "chain": self._chain,
             "calls": self._calls,
             "op": self._op,
+            "convolution": lambda w, p: convolutions.in_torch(self.torch, self.last, w, p),
             "lenet": self._classifier,
             "resnet": self._classifier,
             "dcgan": lambda w, p: images_torch.dcgan(self._images(), self._finish, w, p),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.workloads.calls import calls
 from bench.workloads.chain import chain
+from bench.workloads.convolutions import CONVOLUTIONS, SMALL_CONVOLUTIONS
 from bench.workloads.images import dcgan, lenet, predict, resnet
 from bench.workloads.mnist import logreg, mlp
 from bench.workloads.ops import OPS
@@ -48,6 +49,8 @@ REGISTRY: dict[str, Workload] = {
         resnet(4, n=1, filters=4, size=8, examples=16, name="resnet-small"),
         dcgan(4, noise=3, units=6, filters=2, examples=16, name="dcgan-small"),
         *OPS.values(),
+        *CONVOLUTIONS.values(),
+        *SMALL_CONVOLUTIONS.values(),
     )
 }
 
@@ -61,4 +64,7 @@ def find(name: str) -> Workload:
         raise ValueError(f"no workload is called {name!r}; there are {known}") from None
 
 
-__all__ = ["IMAGES", "OPS", "OVERHEAD", "PREDICT", "REGISTRY", "SMALL", "TRAIN", "Array", "Params", "Workload", "find"]
+__all__ = [
+    "CONVOLUTIONS", "IMAGES", "OPS", "OVERHEAD", "PREDICT", "REGISTRY", "SMALL", "SMALL_CONVOLUTIONS", "TRAIN", "Array",
+    "Params", "Workload", "find",
+]  # fmt: skip
