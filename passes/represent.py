@@ -73,10 +73,7 @@ class _Block:
         return self.of(v)
 
     def _part(self, whole: Value, k: int) -> Value:
-        *shape, _ = whole.shape
-        start, step = (0,) * len(shape), (1,) * whole.ndim
-        part = self.b.slice(whole, start=(*start, k), size=(*shape, 1), step=step)
-        return self.b.reshape(part, shape=tuple(shape))
+        return self.b.component(whole, k=k)
 
     def out(self, v: Value) -> Value:
         """What stands for a value that leaves the function."""

@@ -5,6 +5,8 @@ The cotangent of a complex x + iy is dL/dx + i dL/dy for a real L, so that a ste
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from arignote.ir.builder import Builder
@@ -109,6 +111,35 @@ class imag:
     @staticmethod
     def vjp(b: Builder, ct: Value, out: Value, x: Value) -> Grads:
         return (b.complex(_zero(b, ct), ct),)
+
+
+@defop
+class component:
+    """component(x: T[...,n]) {k} -> T[...]: x[..., k], one of the parts that lie beside each other on the last axis.
+    Compiled code reads complex numbers so. (C1) k is an index of the last axis."""
+
+    traits = ("index",)
+    vjp = None  # made after gradients
+
+    @staticmethod
+    def infer(x: TensorType, *, k: int) -> TensorType:
+        inside = x.ndim > 0 and k >= 0 and (not isinstance(x.shape[-1], int) or k < x.shape[-1])
+        require(inside, f"{k} is no index of the last axis of {x} (C1)")
+        return x.with_shape(x.shape[:-1])
+
+    @staticmethod
+    def eval(x: Array, *, k: int) -> Array:
+        return np.array(x[..., k])
+
+    @staticmethod
+    def lower(namespace: Any, idx: Any, x: Any, *, k: int) -> Any:
+        return x(*idx, k)
+
+    @staticmethod
+    def samples() -> Samples:
+        rng = np.random.default_rng(0)
+        shapes = ((3, 2), (2,), (0, 2), (2, 1, 3), (4, 1))
+        return [((rng.normal(size=s),), {"k": k}) for s in shapes for k in (0, s[-1] - 1)]
 
 
 @defop

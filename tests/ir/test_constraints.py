@@ -24,6 +24,7 @@ BROKEN: list[Broken] = [
     ("assert", "C1", "f32[2]", {"message": ""}), ("assert", "C1", "f32[2] bool[2]", {"message": ""}),
     ("complex", "C1", "f16[2] f16[2]", {}), ("complex", "C2", "f32[2] f64[2]", {}),
     ("complex", "C3", "f32[2] f32[3]", {}),
+    ("component", "C1", "f32[3,2]", {"k": 2}),
     *((name, "C1", "f64[2]", {}) for name in ("real", "imag", "conj", "magnitude")),
     ("from_bfloat16", "C1", "f32[2]", {}), ("to_bfloat16", "C1", "f64[2]", {}),
     ("gammainc_order", "C1", "i32[2] i32[2]", {"n": 1}), ("gammainc_order", "C2", "f32[2] f64[2]", {"n": 1}),
