@@ -1,8 +1,9 @@
 """The call contract between compiled code and Python, derived from the planned function alone.
 
-`main(params..., results..., states..., constants..., arena, status) -> code`. Tensors travel as DLPack tensors whose
-dtype, shape, strides and alignment the compiled code checks; 0-d parameters travel by value. `status` holds
-eight int64 or more. Nothing here needs TVM, so a cached artefact is called without importing the compiler.
+`main(params..., results..., table) -> code`: scalars travel by value, arrays by the address of NumPy's array object,
+and the table (`table.py`) holds shared variables, constants, the workspace and `status`, which has eight int64 or more.
+Compiled code checks dtype, shape, contiguity and alignment. Nothing here needs TVM, so a cached artefact is called
+without importing the compiler.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars, late_results
 from arignote.ir.types import Dim, DimLike, TensorType
 
-OK, GROW_ARENA, BAD_INDEX, GUARD_FAILED, RESULT_SHAPE, NOT_CONTIGUOUS, REFUSED = range(7)
+OK, GROW_ARENA, BAD_INDEX, GUARD_FAILED, RESULT_SHAPE, BAD_ARRAY, BAD_SCALAR, WRONG_CALL, REFUSED = range(9)
 STATUS_WORDS = 8
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from arignote.codegen.exprs import ZERO, Buffer, i64
+from arignote.codegen import table
+from arignote.codegen.entry import view
+from arignote.codegen.exprs import ZERO, i64
 from arignote.codegen.profile import EVENT_WORDS, timed_ops
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op
@@ -22,11 +24,9 @@ class Clock:
     def __init__(self, host: HostEmitter) -> None:
         self.host = host
         self.numbers = {op: k for k, op in enumerate(timed_ops(host.func))}
-        self.size = tirx.Var("profile_size", "int64")
-        argument = tirx.decl_buffer((self.size,), "int64", name="profile", data_alignment=8)
-        host.args.append(argument)
-        self.words = Buffer("profile_words", "i64", self.size)
-        host.add(tirx.DeclBuffer(self.words.var, data=argument.data))
+        call = host.caller
+        self.size = host.bind(call.table.load(i64(table.PROFILE_SIZE)), "profile_size", chained=True)
+        self.words = view(host, "profile_words", "i64", call.pointer("profile", i64(table.PROFILE)))
         self.spec = host.local("timespec", "i64", 2)
         self.traced = i64(1 + 2 * (len(self.numbers) + 1))
 

@@ -14,6 +14,7 @@ from arignote.codegen.abi import abi_of
 from arignote.codegen.executable import Container, Executable
 from arignote.codegen.loader import VERSIONS, EnvironmentProblem, check_versions, ffi, load_object
 from arignote.codegen.profile import Timer
+from arignote.codegen.table import DATA
 from arignote.codegen.target import Target
 from arignote.ir.canonical import canonical_order, structural_hash
 from arignote.ir.core import Func
@@ -24,7 +25,7 @@ def generator() -> str:
     """The identity of this code generator: another version, or an edited file of a checkout, makes other code."""
     folder = Path(__file__).parent
     files = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in folder.glob("*.py"))
-    return hashlib.sha256(repr(files).encode()).hexdigest()
+    return hashlib.sha256(repr((files, DATA)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

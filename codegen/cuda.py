@@ -9,9 +9,9 @@ from typing import Any
 
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import ZERO, Buffer, dim_expr, floordiv, floormod, i64
-from arignote.codegen.host import UnsupportedError
 from arignote.codegen.iterate import element
 from arignote.codegen.kernels import CUDA_THREADS
+from arignote.codegen.places import UnsupportedError
 from arignote.codegen.scalar import K
 from arignote.codegen.schedules import build_kernel
 from arignote.codegen.target import Target

@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from numpy import empty, ndarray
 
 from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi
 from arignote.codegen.calling import Caller
-from arignote.codegen.loader import ffi
-from arignote.codegen.memory import aligned_empty, aligned_zeros
+from arignote.codegen.memory import aligned_empty
 from arignote.codegen.printing import Printer
 from arignote.codegen.profile import Timer
+from arignote.codegen.table import Array, Table
 from arignote.ir.core import Op
 from arignote.ir.diag import IRError
 from arignote.ir.types import Dim, DimLike, subs_dim
@@ -23,7 +24,7 @@ from arignote.ir.types import Dim, DimLike, subs_dim
 class Container(Protocol):
     """What holds a shared variable: `array` is 64-byte aligned and C-contiguous, and is written in place."""
 
-    array: np.ndarray[Any, Any]
+    array: Array
 
 
 class GuardFailed(IRError):
@@ -42,91 +43,87 @@ class GuardFailed(IRError):
 class Executable:
     """A compiled function bound to its shared variables. Call it with one argument per parameter.
 
-    Tensors must be C-contiguous NumPy arrays of the parameter's dtype and shape; 0-d parameters are Python numbers.
-    The compiled code checks dtype, shape, strides and alignment again and refuses what it cannot take.
+    Tensors are NumPy arrays of the parameter's dtype and shape; 0-d parameters are Python numbers. The compiled code
+    checks dtype, shape, contiguity and alignment; arguments that are not contiguous or aligned are copied.
     """
 
     def __init__(
         self, main: Callable[..., int], abi: Abi, containers: Mapping[str, Container], timer: Timer | None = None
     ) -> None:
-        self._wrap = ffi().from_dlpack
         self._main = main
         self.abi = abi
-        self._containers = [containers[name] for name, _ in abi.states]
-        self._arrays: list[np.ndarray[Any, Any] | None] = [None] * len(self._containers)
-        self._state: list[Any] = [None] * len(self._containers)
-        self._constants = []
-        for value in abi.constants:
-            array = aligned_empty(value.shape, _stored(value.dtype))
-            array[...] = value.view(_stored(value.dtype)) if value.dtype == np.bool_ else value
-            self._constants.append(self._wrap(array))
-        self._status_array = aligned_zeros(abi.status_words, np.int64)
-        self._status = self._wrap(self._status_array)
+        self.timer = timer
+        self.table = table = Table(abi, None if timer is None else timer.words)
+        self._states = [
+            (table.first_state + k, containers[name]) for k, (name, _) in enumerate(abi.states)
+        ]
+        self._arrays: list[Array | None] = [None] * len(self._states)
+        for k, value in enumerate(abi.constants):
+            array = aligned_empty(value.shape, value.dtype)
+            array[...] = value
+            table.hold(table.first_state + len(self._states) + k, array)
         if abi.prints:
-            self._printer = Printer(abi.prints, self._status_array.ctypes.data)
+            self._printer = Printer(abi.prints, table.status.ctypes.data)
         if abi.calls:
             again = codes.GROW_ARENA, codes.RESULT_SHAPE
-            self._main = Caller(abi.calls, self._status_array.ctypes.data, main, again)
-        self.timer = timer
-        self._clock = () if timer is None else (self._wrap(timer.words),)
-        self._tail: tuple[Any, ...] = ()  # what follows the results in every call
+            self._main = Caller(abi.calls, table.status.ctypes.data, main, again)
         self._grow(max(abi.arena, 1))
+        self._tensors = [i for i, t in enumerate(abi.params) if t.ndim]
+        scalars = len(self._tensors) < len(abi.params)
+        self._kinds = [bool(t.ndim) for t in abi.params] if scalars else []  # whether each is an array
         self._makers: list[tuple[tuple[int, ...], np.dtype[Any]]] | None = None
         if all(t.static for t in abi.results):
-            self._makers = [
-                (tuple(d for d in t.shape if isinstance(d, int)), _stored(t.numpy_dtype)) for t in abi.results
-            ]
-        self._bools = [i for i, t in enumerate(abi.results) if t.dtype == "bool"]
+            self._makers = [(tuple(d for d in t.shape if isinstance(d, int)), t.numpy_dtype) for t in abi.results]
         self._symbols = _symbol_sources(abi)
         self._guess = dict.fromkeys(abi.fresh, 0)
 
     def _grow(self, nbytes: int) -> None:
-        self._workspace = aligned_empty(nbytes, np.int8)
-        self._arena = self._wrap(self._workspace)
-        self._join()
+        self.table.use(aligned_empty(nbytes, np.int8))
 
-    def _join(self) -> None:
-        self._tail = (*self._state, *self._constants, self._arena, self._status, *self._clock)
-
-    def __call__(self, *args: Any) -> list[np.ndarray[Any, Any]]:
+    def __call__(self, *args: Any) -> list[Array]:
         """Run. Returns one array per result; shared variables have their new values afterwards.
 
         Raises:
+            TypeError, ValueError: an argument or a shared variable of another dtype, shape or layout.
             IndexError: an index outside its axis; nothing has been updated.
             GuardFailed: an assumption of the compiled code does not hold; nothing has been updated.
             LinAlgError: a matrix that is singular, or not positive definite; nothing has been updated.
             AssertionFailed: a condition of the program does not hold; nothing has been updated.
         """
-        for i, container in enumerate(self._containers):
-            if container.array is not self._arrays[i]:
-                self._arrays[i] = container.array
-                self._state[i] = self._wrap(_bytes_of(container.array))
-                self._join()
+        if len(args) != len(self.abi.params):
+            raise TypeError(f"{len(self.abi.params)} arguments expected, {len(args)} given")
+        for i in self._tensors:
+            if args[i].__class__ is not ndarray and not isinstance(args[i], ndarray):
+                raise TypeError(f"argument {i} is {self.abi.params[i]}, but a {type(args[i]).__name__} was given")
+        for k, (number, container) in enumerate(self._states):
+            if container.array is not self._arrays[k]:
+                self.table.hold(number, container.array)
+                self._arrays[k] = container.array
+        kinds = self._kinds
         while True:
             if self._makers is not None:
-                results = [np.empty(shape, dtype) for shape, dtype in self._makers]
+                results = [empty(shape, dtype) for shape, dtype in self._makers]
             else:
                 results = self._allocate(args)
-            code = self._main(*args, *results, *self._tail)
+            given = [id(a) if t else a for a, t in zip(args, kinds, strict=True)] if kinds else map(id, args)
+            code = self._main(*given, *map(id, results), self.table.address)
             if code == codes.OK:
                 break
-            self._handle(code)
+            args = tuple(self._handle(code, args))
         if self.abi.late:
             self._take_late(args, results)
-        for i in self._bools:
-            results[i] = results[i].view(np.bool_)
         return results
 
-    def _take_late(self, args: Sequence[Any], results: list[np.ndarray[Any, Any]]) -> None:
+    def _take_late(self, args: Sequence[Any], results: list[Array]) -> None:
         """Copy from the workspace the results whose sizes became known on the way."""
-        words = [int(w) for w in self._status_array[1:]]
+        words = [int(w) for w in self.table.status[1:]]
         env: dict[str, DimLike] = {**self._sizes(args), **dict(zip(self.abi.fresh, words, strict=False))}
         for i, offset in zip(self.abi.late, words[len(self.abi.fresh) :], strict=False):
             type = self.abi.results[i]
             shape = [d for d in (subs_dim(d, env) for d in type.shape) if isinstance(d, int)]
-            dtype = _stored(type.numpy_dtype)
+            dtype = type.numpy_dtype
             end = offset + math.prod(shape) * dtype.itemsize
-            results.insert(i, self._workspace[offset:end].view(dtype).reshape(shape).copy())
+            results.insert(i, self.table.workspace[offset:end].view(dtype).reshape(shape).copy())
 
     def _sizes(self, args: Sequence[Any]) -> dict[str, DimLike]:
         """The sizes that arguments and shared variables have."""
@@ -137,23 +134,28 @@ class Executable:
             out[symbol] = int(source.shape[axis])
         return out
 
-    def _allocate(self, args: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+    def _allocate(self, args: Sequence[Any]) -> list[Array]:
         env: dict[str, DimLike] = {**self._guess, **self._sizes(args)}
         own = [t for i, t in enumerate(self.abi.results) if i not in self.abi.late]
         shapes = [[subs_dim(d, env) for d in t.shape] for t in own]
         types = zip(shapes, own, strict=True)
         try:
-            return [np.empty([d for d in shape if isinstance(d, int)], _stored(t.numpy_dtype)) for shape, t in types]
+            return [np.empty([d for d in shape if isinstance(d, int)], t.numpy_dtype) for shape, t in types]
         except (MemoryError, ValueError):  # more than there is: the next call begins afresh
             self._guess = dict.fromkeys(self._guess, 0)
             raise
 
-    def _handle(self, code: int) -> None:
-        words = [int(w) for w in self._status_array]
+    def _handle(self, code: int, args: Sequence[Any]) -> Sequence[Any]:
+        """Make the next attempt possible: the arguments for it. Raises what `code` means, where there is none."""
+        words = [int(w) for w in self.table.status]
         if code == codes.GROW_ARENA:
             self._grow(words[1])
         elif code == codes.RESULT_SHAPE:
             self._guess = dict(zip(self.abi.fresh, words[1:], strict=False))
+        elif code == codes.BAD_ARRAY:
+            return self._fitted(words[1], args)
+        elif code == codes.BAD_SCALAR:
+            raise TypeError(f"argument {words[1]} is {self.abi.params[words[1]]}, but {args[words[1]]!r} was given")
         elif code == codes.BAD_INDEX:
             check = self.abi.checks[words[1]]
             raise _at(IndexError(check.message(words[2], words[3])), check.op)
@@ -162,25 +164,27 @@ class Executable:
         elif code == codes.REFUSED:
             op = self.abi.fallible[words[1]]
             raise _at(codes.refusal(op, words[2]), op)
-        elif code == codes.NOT_CONTIGUOUS:
-            raise ValueError(f"tensor {words[1]} of the call is not C-contiguous")
         else:
             raise RuntimeError(f"compiled code returned the unknown status {code}")
+        return args
+
+    def _fitted(self, number: int, args: Sequence[Any]) -> Sequence[Any]:
+        """The arguments with another array for tensor `number`, which the compiled code refused."""
+        tensor = self.table.tensors[number]
+        if tensor.argument is None:
+            self.table.hold(number, tensor.fitted(self.table.held(number)))
+            return args
+        if tensor.argument >= len(args):
+            raise RuntimeError(f"{tensor.name} was allocated as no {tensor.type}")
+        out = list(args)
+        out[tensor.argument] = tensor.fitted(out[tensor.argument])
+        return out
 
 
 def _at(error: Exception, op: Op) -> Exception:
     """`error` with the op as an attribute, for whoever explains it."""
     error.op = op  # type: ignore[attr-defined]
     return error
-
-
-def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype that crosses the boundary: booleans travel as bytes."""
-    return np.dtype(np.int8) if dtype == np.bool_ else dtype
-
-
-def _bytes_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return array.view(np.int8) if array.dtype == np.bool_ else array
 
 
 def _symbol_sources(abi: Abi) -> list[tuple[str, str, int, int]]:

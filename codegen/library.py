@@ -309,11 +309,9 @@ def range_check(host: HostEmitter, index: Value, size: Any, number: int) -> None
         func = private_function([pointer, n, limit, status], {pointer: buffer, status: words}, inner.stmts)
         host.known[key] = (host.define(f"range{len(host.functions)}", func), None)
     gv = host.known[key][0]
-    assert host.status is not None
     host.invoke(gv, [host.pointer(index).address(), host.dim(index.type.size), size, host.status.var.data])
 
     def fail() -> None:
-        assert host.status is not None
         host.fail(codes.BAD_INDEX, i64(number), host.status.load(i64(2)), size)
 
     host.when(tirx.NE(host.status.load(ZERO), ZERO), fail)
@@ -322,7 +320,6 @@ def range_check(host: HostEmitter, index: Value, size: Any, number: int) -> None
 def _print(host: HostEmitter, op: Op) -> None:
     """Call back into Python with the address and the shape; the result is a copy, where anything uses it."""
     (x,) = op.operands
-    assert host.status is not None
     source = memory_of(host, x)
     shape = [host.dim(d) for d in x.shape]
     args = [host.status.var.data, i64(host.abi.prints.index(op)), source.address(), *shape]

@@ -24,7 +24,6 @@ def memory_of(host: HostEmitter, v: Value) -> Pointer:
 
 
 def _call(host: HostEmitter, op: Op, *args: Any) -> None:
-    assert host.status is not None
     number = i64(host.abi.calls.index(op))
     host.add(tirx.Evaluate(tirx.call_packed(CALLBACK, host.status.var.data, number, *args)))
 

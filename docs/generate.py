@@ -104,7 +104,8 @@ def lesson() -> dict[str, str]:
     found["planned"] = "\n".join(line for line in stages.dump_stage(train, "planned").splitlines() if "mem=" in line)
     found["memory"] = _memory(train)
     tir = _tir(train)
-    found["tir-calls"] = "\n".join(line for line in _function(tir, "main").splitlines() if " Module." in line)
+    calls = re.compile(r" Module\.(?!check)")
+    found["tir-calls"] = "\n".join(line for line in _function(tir, "main").splitlines() if calls.search(line))
     found["tir-kernel"] = _function(tir, "k1_map")
     if platform.machine() == "x86_64":
         found["llvm"] = _llvm_loop(_native(train, "ll"))
@@ -140,7 +141,7 @@ def _memory(function: Function) -> str:
 
 def _llvm_loop(text: str) -> str:
     """The block of LLVM's code that compares: the loop of the kernel above, without notes for debuggers."""
-    host = re.split(r"\ndefine .*@main_compute_\(", text)[1].split("\n}", 1)[0]
+    host = re.split(r"\ndefine .*@__tvm_ffi_main\(", text)[1].split("\n}", 1)[0]
     block = next(part for part in host.split("\n\n") if "fcmp ogt" in part)
     lines = [re.sub(r", ![\w.]+ ![0-9]+", "", line) for line in block.splitlines() if "#dbg_" not in line]
     return "\n".join(re.sub(r"\s+; preds.*", "", line) for line in lines)
@@ -175,7 +176,7 @@ def _native(function: Function, kind: str) -> str:
 
 def _loop(assembly: str) -> str:
     """The function that computes, without directives and labels for debuggers."""
-    body = assembly.split("main_compute_:\n", 1)[1].split(".Lfunc_end", 1)[0]
+    body = assembly.split("__tvm_ffi_main:\n", 1)[1].split(".Lfunc_end", 1)[0]
     lines = [line.expandtabs(4) for line in body.splitlines()]
     return "\n".join(line for line in lines if not re.match(r"\s*\.(loc|cfi|Ltmp|Lfunc|p2align|file)", line))
 

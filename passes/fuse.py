@@ -31,12 +31,12 @@ class _Group:
     domain: Shape = ()
     axes: tuple[int, ...] = ()
     fusable: bool = True
-    above: int = 0  # bit set of the groups it depends on
+    bits: int = 0  # its own, and those of the groups merged into it
+    above: int = 0  # the bits of the groups it depends on: one or more of each
     size: int = field(default=1)
 
-    @property
-    def bit(self) -> int:
-        return 1 << self.index
+    def __post_init__(self) -> None:
+        self.bits = 1 << self.index
 
     def row_shapes(self) -> tuple[Shape, Shape]:
         """The shape of a value per row: with the reduced axes dropped, and with them kept as 1."""
@@ -121,7 +121,7 @@ class _Fusion:
         self.groups[op] = group
         producers = [v.owner for v in op.operands if v.owner is not None and v.owner in self.groups]
         for p in producers:
-            group.above |= self.groups[p].bit | self.groups[p].above
+            group.above |= self.groups[p].bits | self.groups[p].above
         if not group.fusable and not self._row_reshape(op):
             return
         if _reads_memory(op):
@@ -171,10 +171,10 @@ class _Fusion:
         if space is None or self._reads_elsewhere(a, b) or self._reads_elsewhere(b, a):
             return False
         # A path a -> x -> b through another group x would become a cycle.
-        either = a.bit | b.bit
-        for g in self._live():
-            if g is not a and g is not b and g.bit & (a.above | b.above) and g.above & either:
-                return False
+        if any(x is not a and x.above & a.bits for x in self._before(b)) or any(
+            x is not b and x.above & b.bits for x in self._before(a)
+        ):
+            return False
         ops = {*a.ops, *b.ops}
         if not self._aligned(ops, *space) or not self._cols_ok(ops, *space):
             return False
@@ -182,14 +182,32 @@ class _Fusion:
         a.fusable = b.fusable = True
         a.ops += b.ops
         a.size += b.size
-        a.above = (a.above | b.above) & ~either
+        a.bits |= b.bits
+        a.above = (a.above | b.above) & ~a.bits
         for op in b.ops:
             self.groups[op] = a
         self.all[b.index] = a
-        for g in self._live():
-            if g is not a and g.above & either:
-                g.above |= a.above | a.bit
+        self._tell_followers(a)
         return True
+
+    def _before(self, group: _Group) -> set[_Group]:
+        """The groups that `group` reads from."""
+        owners = (v.owner for op in group.ops for v in op.operands)
+        return {self.groups[p] for p in owners if p is not None and p in self.groups} - {group}
+
+    def _tell_followers(self, group: _Group) -> None:
+        """Hand on what `group` depends on to the groups that depend on it, as far as it is new to them."""
+        stack = [group]
+        while stack:
+            g = stack.pop()
+            news = g.above | g.bits
+            for op in g.ops:
+                for r in op.results:
+                    for user in self.users.get(r, ()):
+                        follower = self.groups.get(user)
+                        if follower is not None and follower is not g and news & ~follower.above:
+                            follower.above |= news
+                            stack.append(follower)
 
     def _reads_elsewhere(self, a: _Group, b: _Group) -> bool:
         """Whether `b` reads what `a` computes at other places than where it is at: from memory, not within a kernel."""
@@ -274,7 +292,7 @@ class _Fusion:
                     first = self.all[first.index]
                 if first is other or first.domain != other.domain or first.axes != other.axes:
                     continue
-                if first.above & other.bit or other.above & first.bit:
+                if first.above & other.bits or other.above & first.bits:
                     continue
                 self._try_merge(first, other)
 

@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 
 from arignote.ir.bound import bound_dims
 from arignote.ir.builder import Builder
-from arignote.ir.core import Func, Op, Region, Value
+from arignote.ir.core import Func, Op, Region, Value, uses
 from arignote.ir.opdef import has_trait, is_ordered
 from arignote.ir.placement import host_scalars, is_contiguous_view, late_results, scratch_types, storage
 from arignote.passes.arena import Arena
@@ -135,14 +135,11 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
     host = host_scalars(func)
     known = host_scalars(func, early=True)
     needed = _before_failures(func, known)
-    readers: dict[Value, set[Op]] = {}
-    for op in func.ops:
-        for v in op.operands:
-            readers.setdefault(storage(v, host), set()).add(op)
+    readers = _readers(func, host)
     results = {storage(r, host) for r in func.results}
     roots = {storage(r, host) for r in func.roots()}
     chosen: dict[Value, str] = {}
-    edges = _effects_in_order(func)  # op -> ops that must come before it, besides its operands
+    order = _Order(func)
     for s in func.states:
         new = s.update
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
@@ -152,18 +149,16 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
             continue  # where a call fails, the variable keeps its value
         if not _may_write(op, new, s.value, host):
             continue
-        trial = edges | _after_readers(op, s.value, readers, edges)
-        if _order(func.ops, trial) is None:
+        if not order.put_behind(op, _other_readers(op, s.value, readers)):
             continue
-        edges, chosen[new] = trial, s.name
+        chosen[new] = s.name
         before = _intermediate(op, new, readers, roots, host)
         if before is None or before.owner is None or not needed.isdisjoint(before.owner.results):
             continue
         if not _may_write(before.owner, before, s.value, host):
             continue
-        trial = edges | _after_readers(before.owner, s.value, readers, edges)
-        if _order(func.ops, trial) is not None:
-            edges, chosen[before] = trial, s.name
+        if order.put_behind(before.owner, _other_readers(before.owner, s.value, readers)):
+            chosen[before] = s.name
     return chosen
 
 
@@ -175,12 +170,46 @@ def _may_write(op: Op, new: Value, old: Value, host: set[Value]) -> bool:
     return not reads or (all(x is old for x in reads) and writes_elementwise(op, new, old))
 
 
-def _after_readers(
-    op: Op, old: Value, readers: dict[Value, set[Op]], edges: dict[Op, set[Op]]
-) -> dict[Op, set[Op]]:
-    """The edges of `op`, with those from the other readers of the state `old`."""
-    others = {r for r in readers.get(old, set()) if r is not op and not is_contiguous_view(r)}
-    return {op: edges.get(op, set()) | others}
+def _other_readers(op: Op, old: Value, readers: Mapping[Value, set[Op]]) -> set[Op]:
+    """What reads the memory of the state `old`, besides `op`."""
+    return {r for r in readers.get(old, ()) if r is not op and not is_contiguous_view(r)}
+
+
+def _readers(func: Func, host: set[Value]) -> dict[Value, set[Op]]:
+    """By memory, the ops that read it."""
+    readers: dict[Value, set[Op]] = {}
+    for op in func.ops:
+        for v in op.operands:
+            readers.setdefault(storage(v, host), set()).add(op)
+    return readers
+
+
+class _Order:
+    """Which ops have to come before others, besides those that make their operands."""
+
+    def __init__(self, func: Func) -> None:
+        self.users = uses(func.ops)
+        self.later: dict[Op, set[Op]] = {}
+        for op, before in _effects_in_order(func).items():
+            self._add(op, before)
+
+    def _add(self, op: Op, before: Iterable[Op]) -> None:
+        for b in before:
+            self.later.setdefault(b, set()).add(op)
+
+    def put_behind(self, op: Op, before: set[Op]) -> bool:
+        """Demand that `op` comes behind all of `before`, if that is possible: they may not need what `op` makes."""
+        seen, stack = {op}, [op]
+        while stack:
+            now = stack.pop()
+            if now in before:
+                return False
+            for user in itertools.chain(self.later.get(now, ()), *(self.users.get(r, ()) for r in now.results)):
+                if user not in seen:
+                    seen.add(user)
+                    stack.append(user)
+        self._add(op, before)
+        return True
 
 
 def _intermediate(
@@ -203,6 +232,7 @@ def _effects_in_order(func: Func) -> dict[Op, set[Op]]:
 
 def _order(ops: list[Op], before: dict[Op, set[Op]]) -> list[Op] | None:
     """The ops in an order that respects operands and `before`, as close to the given one as can be; None if cyclic."""
+    position = {op: n for n, op in enumerate(ops)}
     done: set[Op] = set()
     active: set[Op] = set()
     order: list[Op] = []
@@ -223,7 +253,7 @@ def _order(ops: list[Op], before: dict[Op, set[Op]]) -> list[Op] | None:
             active.add(op)
             stack.append((op, True))
             needs = [v.owner for v in op.operands if v.owner is not None]
-            needs += sorted(before.get(op, ()), key=ops.index)
+            needs += sorted(before.get(op, ()), key=position.__getitem__)
             for n in reversed(needs):
                 if n in active:
                     return None
@@ -247,18 +277,13 @@ def _with_final_copies(func: Func, in_place: dict[Value, str]) -> Func:
 
 def _reordered(func: Func, in_place: dict[Value, str]) -> Func:
     """Writers of shared variables last, so that an error found by a check in between leaves the state untouched."""
-    host = host_scalars(func)
-    states = {s.value for s in func.states}
+    readers = _readers(func, host_scalars(func))
+    states = {s.name: s.value for s in func.states}
     writers = {v.owner for v in in_place if v.owner is not None}
     before = _effects_in_order(func)
     for v in in_place:
         if v.owner is not None:
-            old = next(s.value for s in func.states if s.name == in_place[v])
-            before.setdefault(v.owner, set()).update(
-                op for op in func.ops
-                if op is not v.owner and any(storage(x, host) is old for x in op.operands) and old in states
-                and not is_contiguous_view(op)
-            )  # fmt: skip
+            before.setdefault(v.owner, set()).update(_other_readers(v.owner, states[in_place[v]], readers))
     first = [op for op in func.ops if op not in writers] + [op for op in func.ops if op in writers]
     order = _order(first, before)
     assert order is not None, "an order was found when the updates were chosen"

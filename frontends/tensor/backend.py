@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Native:
-    """Compiled code, given its arguments as it takes them: contiguous arrays and numbers."""
+    """Compiled code, given its arguments as it takes them: arrays and numbers."""
 
     def __init__(self, func: Func, containers: Sequence[Container], mode: Mode) -> None:
         profile = mode.profile
@@ -43,23 +43,17 @@ class Native:
             profile.saw_code(self.compiled, start)
         self._run = self.compiled.executable
         self._scalars = [i for i, p in enumerate(func.params) if not p.ndim]
-        self._tensors = [i for i, p in enumerate(func.params) if p.ndim]
-        self._bools = [i for i in self._tensors if func.params[i].dtype == "bool"]
 
     def __call__(self, *arrays: Array) -> list[Array]:
         if self._foreign:
             arrays = tuple(inwards(a) if i in self._foreign else a for i, a in enumerate(arrays))
-        args: list[Any] = list(arrays)
-        for i in self._tensors:
-            # Not contiguous, not aligned, or read-only, which DLPack does not export.
-            if not arrays[i].flags.carray:
-                args[i] = arrays[i].copy()
-        for i in self._bools:
-            args[i] = args[i].view(np.int8)
-        for i in self._scalars:
-            args[i] = args[i].item()
+        if self._scalars:
+            args: list[Any] = list(arrays)
+            for i in self._scalars:
+                args[i] = args[i].item()
+            arrays = tuple(args)
         try:
-            results = self._run(*args)
+            results = self._run(*arrays)
         except GuardFailed as e:
             raise ShapeGuardError({str(e.assumed): e.actual}) from None
         for i, out in self._outwards:

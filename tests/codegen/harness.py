@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from arignote.codegen import abi as codes
 from arignote.codegen.abi import Abi, abi_of
 from arignote.codegen.artifact import compile_cpu
 from arignote.codegen.artifact import cpu_target as llvm_target
 from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.executable import Executable
 from arignote.codegen.exprs import Buffer as FlatBuffer
 from arignote.codegen.exprs import i64
 from arignote.codegen.host import HostEmitter
 from arignote.codegen.loader import openblas
-from arignote.codegen.memory import aligned_empty, aligned_zeros
-from arignote.codegen.printing import Printer
+from arignote.codegen.memory import aligned_empty
 from arignote.codegen.target import Target, cpu_target
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Value
-from arignote.ir.types import DTYPES, Dim, DimLike, subs_dim, type_of
+from arignote.ir.types import DTYPES, DimLike, subs_dim, type_of
 from arignote.passes.base import Pass, Pipeline
 from arignote.passes.decompose import Decompose
 from arignote.passes.fuse import Fuse
@@ -49,64 +49,49 @@ def aligned(x: Array) -> Array:
     return out
 
 
-def stored(x: Array) -> Array:
-    """`x` as the compiled code takes it: bools as bytes, empty arrays with strides of C order."""
-    return x.view(np.int8) if x.dtype == np.bool_ else x
+class Held:
+    """What holds a shared variable."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = aligned(array)
+
+
+def bind(func: Func, target: Target, states: Mapping[str, Held], fill: float | None = None) -> Executable:
+    """A planned function, compiled, whose results hold garbage, or `fill`, before it writes them."""
+    openblas()
+    main = compile_cpu(HostEmitter(func, target).build(), llvm_target(target.threads))["main"]
+    abi = abi_of(func)
+    first = len(abi.params)
+
+    def spoilt(*values: Any) -> int:
+        for address in values[first:-1]:
+            result = ctypes.cast(address, ctypes.py_object).value
+            if fill is not None:
+                result.fill(fill)
+            elif result.ndim:
+                result.view(np.uint8).fill(0xA5)
+        return int(main(*values))
+
+    return Executable(spoilt, abi, states)
 
 
 class Compiled:
     """A compiled function. Calling it returns the results and the states afterwards."""
 
     def __init__(self, func: Func, target: Target | None = None, passes: Pass | Pipeline | None = None) -> None:
-        target = target or one_thread()
         self.func = Plan().run(Fuse().run((passes or LOWER).run(func)))
-        self.abi: Abi = abi_of(self.func)
-        openblas()
-        module = HostEmitter(self.func, target).build()
-        self.main: Callable[..., int] = compile_cpu(module, llvm_target(target.threads))["main"]
+        self.states = {s.name: Held(np.zeros(1)) for s in self.func.states}
+        self.executable = bind(self.func, target or one_thread(), self.states)
+        self.abi: Abi = self.executable.abi
 
     def __call__(
         self, *arrays: Array, states: Mapping[str, Array] | None = None
     ) -> tuple[list[Array], dict[str, Array]]:
-        """Run; the last status must be OK."""
-        sizes = self._sizes(arrays, states or {})
-        for symbol in self.abi.fresh:
-            sizes.setdefault(symbol, 0)
-        after = {name: aligned((states or {})[name]) for name, _ in self.abi.states}
-        constants = [aligned(c) for c in self.abi.constants]
-        arena, status = aligned_empty(max(self.abi.arena, 64), np.int8), aligned_zeros(self.abi.status_words, np.int64)
-        printer = Printer(self.abi.prints, status.ctypes.data)  # kept for as long as the code runs
-        assert len(printer.ops) == len(self.abi.prints)
-        arguments = [x.item() if x.ndim == 0 else stored(x) for x in arrays]
-        for _ in range(8):
-            results = [self._empty(t, sizes) for t in self.abi.results]
-            given = [*arguments, *results, *after.values(), *constants, arena, status]
-            code = self.main(*(stored(x) if isinstance(x, np.ndarray) else x for x in given))
-            if code == codes.GROW_ARENA:
-                arena = aligned_empty(int(status[1]), np.int8)
-            elif code == codes.RESULT_SHAPE:
-                sizes.update(zip(self.abi.fresh, map(int, status[1:]), strict=False))
-            else:
-                break
-        assert code == codes.OK, f"status {code}: {status}"
-        return results, after
-
-    @staticmethod
-    def _empty(t: Any, sizes: Mapping[str, int]) -> Array:
-        shape = [subs_dim(d, dict(sizes)) for d in t.shape]
-        out = np.empty([int(str(d)) for d in shape], t.numpy_dtype)
-        out.view(np.uint8).fill(0xA5) if out.ndim else None
-        return out
-
-    def _sizes(self, arrays: Sequence[Array], states: Mapping[str, Array]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        pairs = list(zip(self.abi.params, arrays, strict=True))
-        pairs += [(t, states[name]) for name, t in self.abi.states]
-        for t, x in pairs:
-            for d, n in zip(t.shape, x.shape, strict=True):
-                if isinstance(d, Dim) and d == Dim.symbol(str(d)):
-                    found.setdefault(str(d), n)
-        return found
+        """Run."""
+        for name, held in self.states.items():
+            held.array = aligned((states or {})[name])
+        results = self.executable(*(x.item() if x.ndim == 0 else x for x in arrays))
+        return results, {name: held.array for name, held in self.states.items()}
 
 
 def function(build: Callable[[Builder, list[Value]], Sequence[Value]], *types: Any) -> Func:

@@ -11,17 +11,14 @@ import pytest
 
 import arignote.ir.ops  # noqa: F401
 from arignote.codegen import gemm, microkernels
-from arignote.codegen.artifact import compile_cpu
-from arignote.codegen.artifact import cpu_target as llvm
 from arignote.codegen.gemm import choose
 from arignote.codegen.host import HostEmitter
-from arignote.codegen.loader import openblas
-from arignote.codegen.memory import aligned_zeros
 from arignote.codegen.microkernels import Product
 from arignote.codegen.target import Target, cpu_features
 from arignote.ir.parse import parse_module
 from arignote.passes.fuse import Fuse
 from arignote.passes.plan import Plan
+from tests.codegen.harness import bind
 
 SIZES = (1, 7, 10, 16, 17, 33)
 NUMPY = {"f32": np.float32, "f64": np.float64}
@@ -73,13 +70,12 @@ def _numbers(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np
 
 def _check(cases: list[Case], target: Target, fill: float = np.nan, seed: int = 0) -> list[np.ndarray]:
     """Run the products as one function; results start out as `fill`."""
-    openblas()
     func = Plan().run(Fuse().run(parse_module(_text(cases)).funcs[0]))
-    module = compile_cpu(HostEmitter(func, target).build(), llvm(target.threads))
+    run = bind(func, target, {}, fill)
     rng = np.random.default_rng(seed)
     scale = 0.75
     args: list[Any] = [scale, scale]
-    results, wanted, bounds = [], [], []
+    wanted, bounds = [], []
     for c in cases:
         a, b, old = (_numbers(rng, shape, c.dtype) for shape in c.shapes)
         args += [a, b] + [old] * c.acc
@@ -87,9 +83,7 @@ def _check(cases: list[Case], target: Target, fill: float = np.nan, seed: int = 
         factor = c.alpha * (scale if c.scaled else 1.0)
         wanted.append(factor * (x @ y) + (c.beta * old if c.acc else 0.0))
         bounds.append(abs(factor) * (np.abs(x) @ np.abs(y)) + np.abs(old) + 1.0)
-        results.append(np.full(c.shapes[2], fill, NUMPY[c.dtype]))
-    arena, status = aligned_zeros(max(int(func.attrs.get("arena", 0)), 1), np.int8), aligned_zeros(8, np.int64)
-    assert module["main"](*args, *results, arena, status) == 0
+    results = run(*args)
     for c, have, want, bound in zip(cases, results, wanted, bounds, strict=True):
         unit = float(np.finfo(have.dtype).eps)
         error = float(np.max(np.abs(have - want) / (bound * unit)))
@@ -162,11 +156,9 @@ def test_nan_in_c_counts_only_with_beta(m: int, n: int, k: int, ta: bool, tb: bo
     assert np.isfinite(_check([case], target, fill=np.nan)[0]).all()
     text = _text([replace(case, acc=True, beta=0.5), replace(case, acc=True, beta=0.0)])
     func = Plan().run(Fuse().run(parse_module(text).funcs[0]))
-    main = compile_cpu(HostEmitter(func, target).build(), llvm(1))["main"]
     a, b, old = (np.ones(s, np.float32) for s in case.shapes)
     old[2, 3] = np.nan
-    out = [np.zeros_like(old), np.zeros_like(old)]
-    assert main(1.0, 1.0, a, b, old, a, b, old, *out, aligned_zeros(4096, np.int8), aligned_zeros(8, np.int64)) == 0
+    out = bind(func, target, {})(1.0, 1.0, a, b, old, a, b, old)
     assert np.isnan(out[0][2, 3]) and np.isnan(out[0]).sum() == 1
     assert np.isfinite(out[1]).all()
 
@@ -175,11 +167,9 @@ def test_nan_and_infinity_in_operands_reach_c() -> None:
     case = Case(20, 10, 100)
     target = Target("cpu", 1, WIDTHS[-1])
     func = Plan().run(Fuse().run(parse_module(_text([case])).funcs[0]))
-    main = compile_cpu(HostEmitter(func, target).build(), llvm(1))["main"]
     a, b, _ = (np.ones(s, np.float32) for s in case.shapes)
     a[3, 99], b[50, 4] = np.nan, np.inf
-    out = np.zeros((20, 10), np.float32)
-    assert main(1.0, 1.0, a, b, out, aligned_zeros(64, np.int8), aligned_zeros(8, np.int64)) == 0
+    (out,) = bind(func, target, {})(1.0, 1.0, a, b)
     assert np.isnan(out[3]).all() and np.isinf(np.delete(out, 3, 0)[:, 4]).all()
     assert np.isfinite(np.delete(np.delete(out, 3, 0), 4, 1)).all()
 
