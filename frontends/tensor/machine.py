@@ -1,4 +1,4 @@
-"""What this machine can do, for rooflines: the rate of matrix products and the bandwidth of its caches and its memory.
+"""What this machine can do, for rooflines: its rate of arithmetic and the bandwidth of its caches and its memory.
 
 Measured once, in half a second, and kept beside the compiled code; `arignote bench roofline` measures with more care.
 """
@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from arignote.codegen.cache import cache_folder
-from arignote.codegen.target import cpu_target
+from arignote.codegen.peak import Peak
+from arignote.codegen.target import Target, cpu_target
 from arignote.ir.core import Op
 from arignote.ir.cost import Cost, nbytes
 
@@ -27,7 +28,7 @@ WORKING_SETS = (1 << 18, 1 << 22, 1 << 28)
 
 @dataclass(frozen=True)
 class Limits:
-    """Operations per nanosecond of f32 and f64 products, and bytes per nanosecond for working sets up to some size."""
+    """The most f32 and f64 operations per nanosecond, and bytes per nanosecond for working sets up to some size."""
 
     threads: int
     f32: float
@@ -56,12 +57,12 @@ class Limits:
 def limits() -> Limits:
     """The limits of this machine, from the cache or measured now."""
     target = cpu_target()
-    path = cache_folder() / f"limits-{target.key()}.json"
+    path = cache_folder() / f"peaks-{target.key()}.json"
     with suppress(OSError, ValueError, TypeError, KeyError):
         kept = json.loads(path.read_text(encoding="utf-8"))
         bandwidth = tuple((int(size), float(rate)) for size, rate in kept["bandwidth"])
         return Limits(kept["threads"], kept["f32"], kept["f64"], bandwidth)
-    found = _measure(target.threads)
+    found = _measure(target)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
@@ -70,34 +71,20 @@ def limits() -> Limits:
     return found
 
 
-def _measure(threads: int) -> Limits:
+def _measure(target: Target) -> Limits:
+    threads = target.threads
     with ThreadPoolExecutor(threads) as pool:
         return Limits(
             threads,
-            _products(pool, threads, np.dtype(np.float32)),
-            _products(pool, threads, np.dtype(np.float64)),
+            _arithmetic("f32", target),
+            _arithmetic("f64", target),
             tuple((size, _bandwidth(pool, threads, size)) for size in WORKING_SETS),
         )
 
 
-def _products(pool: ThreadPoolExecutor, threads: int, dtype: np.dtype[np.floating]) -> float:
-    """OpenBLAS's products, one in each thread: NumPy releases the interpreter for them."""
-    import ctypes
-
-    from arignote.codegen.loader import openblas
-
-    n = 384
-    blas = openblas()
-    gemm = blas.scipy_cblas_sgemm if dtype == np.float32 else blas.scipy_cblas_dgemm
-    real = ctypes.c_float if dtype == np.float32 else ctypes.c_double
-    a, b = np.ones((n, n), dtype), np.ones((n, n), dtype)
-    outputs = [np.empty((n, n), dtype) for _ in range(threads)]
-
-    def one(c: np.ndarray) -> None:
-        pa, pb, pc = (ctypes.c_void_p(x.ctypes.data) for x in (a, b, c))
-        gemm(101, 111, 111, n, n, n, real(1), pa, n, pb, n, real(0), pc, n)
-
-    return threads * 2 * n**3 / _best(lambda: list(pool.map(one, outputs)))
+def _arithmetic(dtype: str, target: Target) -> float:
+    """Of all threads; of one where that is more: two may share the units of one core."""
+    return max(Peak(dtype, replace(target, threads=n)).rate(0.1) for n in {1, target.threads})
 
 
 def _bandwidth(pool: ThreadPoolExecutor, threads: int, size: int) -> float:
