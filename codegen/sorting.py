@@ -5,7 +5,7 @@ word of 64 bits where the element has up to 32, beside it otherwise, so rows hav
 takes some bits of these after the other, the least significant first, in two arrays of workspace; it is stable, has no
 branches that depend on data, and skips the bits that are equal in all elements, as the upper ones of small integers
 are. Its cost per element does not depend on the length of a row; that of a network, which needs no workspace, is lower
-in the rows that fit the first-level cache (docs/adr/0009). Words in which positions are included differ, so a network
+in the rows that fit the first-level cache (docs/adr/0011). Words in which positions are included differ, so a network
 sorts them as if it were stable.
 
 After D. E. Knuth, The Art of Computer Programming, volume 3, sections 5.2.1, 5.2.5 and 5.3.4; the order of floats by

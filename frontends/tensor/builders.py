@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontends.tensor.cloning import check_same_type, copied
+from arignote.frontends.tensor.compiling import pairs_of_givens, pairs_of_updates
 from arignote.frontends.tensor.convert import as_tensor_variable, label
 from arignote.frontends.tensor.creation import zeros_like
 from arignote.frontends.tensor.gradient import DisconnectedType, NoGradient, grad
 from arignote.frontends.tensor.graph import Variable, emit_all, wrap
 from arignote.frontends.tensor.sharedvar import SharedVariable
+from arignote.frontends.tensor.updates import OrderedUpdates
 from arignote.frontends.tensor.variable import TensorConstant
 from arignote.ir.core import Value, toposort
 from arignote.ir.ops.markers import Rule
@@ -34,6 +36,9 @@ class OpFromGraph:
     Args:
         inputs: variables without an owner.
         outputs: what is computed from them.
+        givens: (variable, replacement) pairs, or a dict: what stands for what in outputs and updates.
+        updates: (shared variable, new value) pairs, or a dict. A call then gives (outputs, updates), as `scan` does,
+            with the updates made of the inputs of the call, to be passed on to `function`.
         inline: accepted for old programs: the graph is always a part of the program that calls it.
         lop_overrides, grad_overrides: gradients to use in place of the derived ones; give one of the two.
             "default" derives them. An `OpFromGraph`, or a callable, gives all: of (inputs, outputs, gradients of the
@@ -44,7 +49,10 @@ class OpFromGraph:
         name: what it is called in print.
 
     Raises:
-        TypeError: an input has an owner, is a constant or shared; or an output depends on a variable that is no input.
+        TypeError: an input has an owner, is a constant or shared; an output or update depends on a variable that is
+            no input; a replacement or update has another type than what it stands for.
+        ValueError: something is replaced or updated twice.
+        RuntimeError: an input is replaced.
     """
 
     def __init__(
@@ -57,7 +65,8 @@ class OpFromGraph:
         rop_overrides: Any = "default",
         connection_pattern: Any = None,
         name: str | None = None,
-        **kwargs: Any,
+        givens: Any = None,
+        updates: Any = None,
     ) -> None:
         for variables, what in ((inputs, "inputs"), (outputs, "outputs")):
             if not isinstance(variables, (list, tuple)):
@@ -68,38 +77,41 @@ class OpFromGraph:
         for v in inputs:
             if v.value_.owner is not None or isinstance(v, (SharedVariable, TensorConstant)):
                 raise TypeError(f"OpFromGraph: inputs must be plain variables, but {label(v)} is not")
-        if kwargs:
-            raise TypeError(f"OpFromGraph: updates and givens are not supported: {', '.join(kwargs)}")
         if not _is_default(lop_overrides) and not _is_default(grad_overrides):
             raise ValueError("OpFromGraph takes lop_overrides or grad_overrides, not both")
         for overrides in (lop_overrides, grad_overrides):
             if isinstance(overrides, (list, tuple)) and len(overrides) != len(inputs):
                 raise ValueError(f"OpFromGraph: {len(overrides)} overrides for {len(inputs)} inputs")
-        self.inputs, self.outputs = list(inputs), list(outputs)
-        self.name = name
+        self.inputs, self.name = list(inputs), name
+        new = pairs_of_updates(updates)
+        found = copied([*outputs, *new.values()], pairs_of_givens(givens, inputs))
+        self.outputs, self.updates = found[: len(outputs)], dict(zip(new, found[len(outputs) :], strict=True))
         self.lop_overrides, self.grad_overrides, self.rop_overrides = lop_overrides, grad_overrides, rop_overrides
         self._check_leaves()
 
     def _check_leaves(self) -> None:
         given = {v.value_ for v in self.inputs}
-        for op in toposort([v.value_ for v in self.outputs]):
-            for v in op.operands:
+        made = {"an output": [v.value_ for v in self.outputs], "an update": [v.value_ for v in self.updates.values()]}
+        for what, values in made.items():
+            for v in (*values, *(v for op in toposort(values) for v in op.operands)):
                 if v.owner is None and v not in given and not isinstance(wrap(v), SharedVariable):
-                    raise TypeError(f"OpFromGraph: {label(wrap(v))} is needed by an output, and no input")
+                    raise TypeError(f"OpFromGraph: {label(wrap(v))} is needed by {what}, and no input")
 
     def __call__(self, *inputs: Any) -> Any:
-        """The outputs for other inputs: a variable, or a list of several."""
+        """The outputs for other inputs: a variable, or a list of several; with the updates, if there are any."""
         if len(inputs) != len(self.inputs):
             raise ValueError(f"{self} takes {len(self.inputs)} inputs, got {len(inputs)}")
         given: list[TensorVariable] = [as_tensor_variable(x) for x in inputs]
         for old, new in zip(self.inputs, given, strict=True):
             check_same_type(old, new)
-        found = copied(self.outputs, dict(zip(self.inputs, given, strict=True)))
+        found = copied([*self.outputs, *self.updates.values()], dict(zip(self.inputs, given, strict=True)))
+        found, changed = found[: len(self.outputs)], found[len(self.outputs) :]
         rule = self._rule()
         if rule is not None:
             ys, xs = [v.value_ for v in found], [v.value_ for v in given]
             found = [wrap(v) for v in emit_all("with_gradient", *ys, *xs, count=len(ys), rule=rule)]
-        return found if len(found) > 1 else found[0]
+        outputs: Any = found if len(found) > 1 else found[0]
+        return (outputs, OrderedUpdates(zip(self.updates, changed, strict=True))) if self.updates else outputs
 
     def _rule(self) -> Rule | None:
         """The rule of the gradients, where they are not derived."""

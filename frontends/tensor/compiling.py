@@ -81,8 +81,8 @@ def function(
     slots = [_input(i, x) for i, x in enumerate(inputs)]
     _check_inputs(slots)
     variables, keys, single = _outputs(outputs)
-    replaced = _givens(givens, slots)
-    new = _updates(updates)
+    replaced = pairs_of_givens(givens, [s.variable for s in slots])
+    new = pairs_of_updates(updates)
     states = {i: _state(s) for i, s in enumerate(slots) if s.update is not None}
     for i, state in states.items():
         replaced[slots[i].variable] = state
@@ -94,7 +94,7 @@ def function(
         skip = no_default_updates if isinstance(no_default_updates, bool) else (
             any(shared is s for s in no_default_updates)
         )
-        return None if skip or update is None else _updates([(shared, update)])[shared]
+        return None if skip or update is None else pairs_of_updates([(shared, update)])[shared]
 
     # A plain `main`, so that equal programs give equal text wherever they are written.
     label = name or "main"
@@ -226,7 +226,8 @@ def _pairs(items: Any, what: str) -> list[tuple[Any, Any]]:
     return pairs
 
 
-def _updates(updates: Any) -> dict[SharedVariable, Variable]:
+def pairs_of_updates(updates: Any) -> dict[SharedVariable, Variable]:
+    """Shared variables and their new values, checked."""
     out: dict[SharedVariable, Variable] = {}
     for target, value in _pairs(updates, "updates"):
         if not isinstance(target, SharedVariable):
@@ -268,9 +269,10 @@ def _fitting(target: SharedVariable, value: Any) -> Variable:
     )
 
 
-def _givens(givens: Any, slots: list[In]) -> dict[Variable, Variable]:
+def pairs_of_givens(givens: Any, arguments: Iterable[Variable]) -> dict[Variable, Variable]:
+    """Variables and what stands for them, checked: `arguments` cannot be replaced."""
     out: dict[Variable, Variable] = {}
-    inputs = {s.variable.value_ for s in slots}
+    inputs = {v.value_ for v in arguments}
     for old, new in _pairs(givens, "givens"):
         if not isinstance(old, Variable):
             raise TypeError(f"givens must contain pairs of variables, but {old!r} is no variable")

@@ -31,6 +31,26 @@ def test_graphs_as_functions(mode: str) -> None:
     np.testing.assert_allclose(function([a, b], grad(outer(a, b).sum(), a))(A, B), np.exp(A + B))
 
 
+def test_givens_and_updates(mode: str) -> None:
+    """What is replaced is so in outputs and updates; a call gives its updates, which gradients do not touch."""
+    x, y, a = T.vectors("x", "y", "a")
+    mean, count = shared(np.zeros(3), "mean"), shared(0, "count")
+    op = OpFromGraph([x], [x * y, y.sum()], givens={y: x + 1}, updates=[(mean, 0.5 * mean + y), (count, count + 1)])
+    (product, total), updates = op(2 * a)
+    assert list(updates) == [mean, count]
+    f = function([a], [product, total, grad(total, a)], updates=updates)
+    for step in range(2):
+        got = f(A)
+        np.testing.assert_allclose(got[0], 2 * A * (2 * A + 1))
+        np.testing.assert_allclose(got[1], (2 * A + 1).sum())
+        np.testing.assert_allclose(got[2], [2, 2, 2])
+        assert count.get_value() == step + 1
+    np.testing.assert_allclose(mean.get_value(), 1.5 * (2 * A + 1))
+    alone = OpFromGraph([x], [x], updates={count: count * 2})(a)
+    function([a], alone[0], updates=alone[1])(A)
+    assert count.get_value() == 4
+
+
 def overridden() -> dict[str, tuple[dict[str, Any], Any]]:
     """Ways to override the gradients of x * y, and what those of (x * y)**2 become, from (x, y, cotangent)."""
     x, y, z, g = T.vectors("x", "y", "z", "g")
@@ -118,7 +138,11 @@ def test_wrong_graphs() -> None:
         (TypeError, r"inputs must be plain variables", lambda: OpFromGraph([x + 1], [x])),
         (TypeError, r"inputs must be plain variables, but w is not", lambda: OpFromGraph([w], [w + x])),
         (TypeError, r"y is needed by an output, and no input", lambda: OpFromGraph([x], [x + y])),
-        (TypeError, r"updates and givens are not supported: givens", lambda: OpFromGraph([x], [x], givens={})),
+        (TypeError, r"y is needed by an update, and no input", lambda: OpFromGraph([x], [x], updates={w: y})),
+        (TypeError, r"update target must be a SharedVariable", lambda: OpFromGraph([x], [x], updates={y: x})),
+        (TypeError, r"An update must have the same type", lambda: OpFromGraph([x], [x], updates={w: x.sum()})),
+        (RuntimeError, r"x is both an input and replaced", lambda: OpFromGraph([x], [x], givens={x: y})),
+        (TypeError, r"Cannot convert Type", lambda: OpFromGraph([x], [x + y], givens={y: x.sum()})),
         (ValueError, r"not both", lambda: OpFromGraph([x], [x], lop_overrides=max, grad_overrides=min)),
         (ValueError, r"2 overrides for 1 inputs", lambda: OpFromGraph([x], [x + 1], grad_overrides=["default"] * 2)),
         (ValueError, r"takes 1 inputs, got 2", lambda: OpFromGraph([x], [x + 1])(x, y)),
