@@ -33,7 +33,7 @@ def statistics_of(walls: Sequence[float], cpus: Sequence[float], inner: int) -> 
 
 
 def agree(
-    pool: Pool, names: Sequence[str], lost: Callable[[str, WorkerError], None]
+    pool: Pool, names: Sequence[str], lost: Callable[[str, WorkerError], None], reference: str
 ) -> dict[str, Any]:
     """Run the first steps of every built peer and compare losses and trained arrays."""
     losses: dict[str, list[float]] = {}
@@ -51,9 +51,9 @@ def agree(
             losses[name] = steps
             with np.load(path) as stored:
                 arrays[name] = {key: stored[key] for key in stored.files}
-    if peers.REFERENCE not in losses:
-        raise Disagreement(f"refused to time: the reference {peers.REFERENCE} did not run")
-    return check(peers.REFERENCE, losses, arrays)
+    if reference not in losses:
+        raise Disagreement(f"refused to time: the reference {reference} did not run")
+    return check(reference, losses, arrays)
 
 
 def measure(
@@ -87,7 +87,7 @@ def measure(
         except WorkerError as error:
             lost(name, error)
     try:
-        result["agreement"] = agree(pool, list(built), lost)
+        result["agreement"] = agree(pool, list(built), lost, workload.reference)
     except Disagreement as error:
         result["refused"] = str(error)
         result["missing"] = {**pool.missing, **failed}
@@ -141,8 +141,8 @@ def run(
     slice_s: float = SLICE,
     python: str | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Time ``workloads`` on the peers called ``names``; NumPy always takes part as reference."""
-    chosen = list(dict.fromkeys([*names, peers.REFERENCE]))
+    """Time ``workloads`` on the peers called ``names``; NumPy and other references always take part."""
+    chosen = list(dict.fromkeys([*names, peers.REFERENCE, *(w.reference for w in workloads)]))
     results: list[dict[str, Any]] = []
     versions: dict[str, str] = {}
     for count in threads:

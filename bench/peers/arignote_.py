@@ -70,6 +70,23 @@ class ArignotePeer(TheanoLikePeer):
         """Softmax of each row."""
         return self.tensor.nnet.softmax(logits)
 
-    def grads(self, cost: Any, weights: list[Any]) -> list[Any]:
+    def softmax_of_vector(self, x: Any) -> Any:
+        """Softmax of a vector."""
+        return self.tensor.nnet.softmax(x)[0]
+
+    def sigmoid(self, x: Any) -> Any:
+        """1 / (1 + exp(-x))."""
+        return self.tensor.nnet.sigmoid(x)
+
+    def softplus(self, x: Any) -> Any:
+        """log(1 + exp(x))."""
+        return self.tensor.nnet.softplus(x)
+
+    def scan(self, step: Callable[..., Any], sequences: Any, start: list[Any], given: list[Any]) -> list[Any]:
+        """The outputs of a loop."""
+        outputs, _ = self.lib.scan(step, sequences, start, given, return_list=True)
+        return list(outputs)
+
+    def grads(self, cost: Any, weights: list[Any], **options: Any) -> list[Any]:
         """Gradients by Arignote's own differentiation."""
-        return list(self.tensor.grad(cost, weights))
+        return list(self.tensor.grad(cost, weights, **options))

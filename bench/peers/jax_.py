@@ -11,6 +11,7 @@ import numpy as np
 from bench import networks
 from bench.peers import convolutions, images_jax, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
+from bench.peers.jax_loops import JaxLoops
 from bench.workloads.spec import Params, Workload
 
 
@@ -45,6 +46,7 @@ class JaxPeer(Peer):
             "resnet": self._classifier,
             "dcgan": lambda w, p: images_jax.dcgan(self._images(), w, p),
             "predict": lambda w, p: images_jax.predict(self._images(), w, p),
+            **JaxLoops(self.jax, self.jnp).builders(),
         }
 
     def _images(self) -> images_jax.JaxOps:

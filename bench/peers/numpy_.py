@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.peers import convolutions, images_numpy, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
+from bench.workloads.loops import rbm_update, sigmoid
 from bench.workloads.spec import Array, Params, Workload
 
 
@@ -62,6 +63,7 @@ class NumpyPeer(Peer):
             "resnet": lambda w, p: images_numpy.classifier(w, p, softmax_loss),
             "dcgan": images_numpy.dcgan,
             "predict": images_numpy.predict,
+            "rbm": self._rbm,
         }
 
     def _op(self, workload: Workload, params: Params) -> Runner:
@@ -134,6 +136,23 @@ class NumpyPeer(Peer):
             return loss
 
         return Runner(step, lambda: {"W": w.copy(), "U": u.copy()})
+
+    def _rbm(self, workload: Workload, params: Params) -> Runner:
+        p = {k: params[k] for k in workload.trained}
+        x, u, w = (params[k] for k in ("x", "u", "w"))
+        size, order = workload.sizes["batch"], minibatches(workload)
+
+        def step() -> float:
+            at = next(order) * size
+            xb, v = x[at : at + size], x
+            for numbers, others in zip(u, w, strict=True):
+                v = (numbers < sigmoid(p["h"] @ p["W"].T + p["b"])).astype(p["W"].dtype)
+                p["h"] = (others < sigmoid(v @ p["W"] + p["c"])).astype(p["W"].dtype)
+            loss = float(np.mean(-(xb @ p["b"]) - np.logaddexp(0, xb @ p["W"] + p["c"]).sum(axis=1)))
+            rbm_update(p, xb, v, workload.rate)
+            return loss
+
+        return Runner(step, lambda: {k: v.copy() for k, v in p.items()})
 
     def _chain(self, workload: Workload, params: Params) -> Runner:
         state, x = params["s"], params["x"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,26 @@ class PytensorPeer(TheanoLikePeer):
         """Softmax of each row."""
         return self.tensor.special.softmax(logits, axis=-1)
 
-    def grads(self, cost: Any, weights: list[Any]) -> list[Any]:
+    def softmax_of_vector(self, x: Any) -> Any:
+        """Softmax of a vector."""
+        return self.tensor.special.softmax(x, axis=-1)
+
+    def sigmoid(self, x: Any) -> Any:
+        """1 / (1 + exp(-x))."""
+        return self.tensor.sigmoid(x)
+
+    def softplus(self, x: Any) -> Any:
+        """log(1 + exp(x))."""
+        return self.tensor.softplus(x)
+
+    def scan(self, step: Callable[..., Any], sequences: Any, start: list[Any], given: list[Any]) -> list[Any]:
+        """The outputs of a loop."""
+        outputs = self.lib.scan(step, sequences, start, given, return_list=True, return_updates=False)
+        return list(outputs)
+
+    def grads(self, cost: Any, weights: list[Any], **options: Any) -> list[Any]:
         """Gradients by PyTensor's own differentiation."""
-        return list(self.lib.grad(cost, weights))
+        return list(self.lib.grad(cost, weights, **options))
 
 
 class PytensorCPeer(PytensorPeer):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
+from bench.peers.theano_loops import TheanoLoops
 from bench.workloads.spec import Array, Params, Workload
 
 
@@ -30,8 +31,24 @@ class TheanoLikePeer(Peer):
         """Softmax of each row."""
 
     @abstractmethod
-    def grads(self, cost: Any, weights: list[Any]) -> list[Any]:
+    def grads(self, cost: Any, weights: list[Any], **options: Any) -> list[Any]:
         """Gradients of ``cost``."""
+
+    @abstractmethod
+    def sigmoid(self, x: Any) -> Any:
+        """1 / (1 + exp(-x))."""
+
+    @abstractmethod
+    def softplus(self, x: Any) -> Any:
+        """log(1 + exp(x))."""
+
+    @abstractmethod
+    def softmax_of_vector(self, x: Any) -> Any:
+        """Softmax of a vector."""
+
+    @abstractmethod
+    def scan(self, step: Callable[..., Any], sequences: Any, start: list[Any], given: list[Any]) -> list[Any]:
+        """The outputs of a loop."""
 
     def index(self, number: int) -> Any:
         """A minibatch index in the form that a compiled function takes fastest."""
@@ -45,6 +62,7 @@ class TheanoLikePeer(Peer):
             "cbow": self._cbow,
             "chain": self._chain,
             "calls": self._calls,
+            **TheanoLoops(self).builders(),
         }
 
     def parameters(self, workload: Workload, params: Params) -> list[Any]:
@@ -80,7 +98,7 @@ class TheanoLikePeer(Peer):
         def step() -> float:
             return float(train(next(order)))
 
-        return Runner(step, lambda: self._values(workload.trained, weights))
+        return Runner(step, lambda: self.values(workload.trained, weights))
 
     def _cbow(self, workload: Workload, params: Params) -> Runner:
         t = self.tensor
@@ -106,7 +124,7 @@ class TheanoLikePeer(Peer):
         def step() -> float:
             return float(train(next(order)))
 
-        return Runner(step, lambda: self._values(workload.trained, [w, u]))
+        return Runner(step, lambda: self.values(workload.trained, [w, u]))
 
     def _chain(self, workload: Workload, params: Params) -> Runner:
         t = self.tensor
@@ -122,7 +140,7 @@ class TheanoLikePeer(Peer):
             run()
             return 0.0
 
-        return Runner(step, lambda: self._values(("s",), [state]))
+        return Runner(step, lambda: self.values(("s",), [state]))
 
     def _calls(self, workload: Workload, params: Params) -> Runner:
         t = self.tensor
@@ -142,5 +160,6 @@ class TheanoLikePeer(Peer):
         return Runner(step, lambda: {"out": np.array(result)})
 
     @staticmethod
-    def _values(names: tuple[str, ...], variables: list[Any]) -> Params:
+    def values(names: tuple[str, ...], variables: list[Any]) -> Params:
+        """Copies of shared variables, by name."""
         return {k: np.array(v.get_value()) for k, v in zip(names, variables, strict=True)}

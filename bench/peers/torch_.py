@@ -9,6 +9,7 @@ from typing import Any
 from bench import networks
 from bench.peers import convolutions, images_torch, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
+from bench.peers.torch_loops import TorchLoops
 from bench.workloads.spec import Params, Workload
 
 
@@ -44,6 +45,7 @@ class TorchPeer(Peer):
             "resnet": self._classifier,
             "dcgan": lambda w, p: images_torch.dcgan(self._images(), self._finish, w, p),
             "predict": lambda w, p: images_torch.predict(self._images(), self._finish, w, p),
+            **TorchLoops(self.torch, self.compiled).builders(),
         }
 
     def _images(self) -> images_torch.TorchOps:
