@@ -60,9 +60,9 @@ class Function:
         self.value = Values(self.container)
         self._count = len(arguments.slots)
         self._quick: Quick | None = None
-        quick = arguments.plain and self.profile is None
-        if quick and isinstance(executable, Specialising) and not executable.resized:
-            self._quick = quick_call(arguments.types, executable.containers, executable.fast)
+        if arguments.plain and isinstance(executable, Specialising) and not executable.resized:
+            saw_call = None if self.profile is None else self.profile.saw_call
+            self._quick = quick_call(arguments.types, executable.containers, executable.fast, saw_call)
 
     # ------------------------------------------------------------ calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -8,6 +8,7 @@ long way, which converts, checks and explains.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,13 +22,17 @@ Quick = Callable[..., "list[np.ndarray[Any, Any]] | None"]
 
 
 def quick_call(
-    types: Sequence[TensorType], containers: Sequence[Container], table: Mapping[Any, Any]
-) -> Quick:
+    types: Sequence[TensorType], containers: Sequence[Container], table: Mapping[Any, Any],
+    saw_call: Callable[[int, int, int, int], None] | None = None,
+) -> Quick:  # fmt: skip
     """The short way for arguments of `types`; `table` has executables by the shapes of arguments
-    and shared variables."""
+    and shared variables; `saw_call` is told the times of calls, as `ProfileStats` takes them."""
     names = [f"a{i}" for i in range(len(types))]
     scope: dict[str, Any] = {"array": np.array, "ndarray": np.ndarray, "find": table.get}
     lines = [f"def quick({', '.join(names)}):"]
+    if saw_call is not None:
+        scope |= {"now": time.perf_counter_ns, "saw_call": saw_call}
+        lines.append("    begin = now()")
     for name, type in zip(names, types, strict=True):
         scope[f"d_{name}"] = type.numpy_dtype
         # Python numbers that are exact in the dtype of a scalar.
@@ -42,8 +47,12 @@ def quick_call(
     for i, container in enumerate(containers):
         scope[f"c{i}"] = container
     shapes = [f"{n}.shape" for n in names] + [f"c{i}.array.shape" for i in range(len(containers))]
-    lines += [f"    run = find(({''.join(s + ', ' for s in shapes)}))",
-              f"    return None if run is None else run({', '.join(names)})"]  # fmt: skip
+    lines += [f"    run = find(({''.join(s + ', ' for s in shapes)}))", "    if run is None:", "        return None"]
+    if saw_call is None:
+        lines.append(f"    return run({', '.join(names)})")
+    else:
+        lines += ["    start = now()", f"    results = run({', '.join(names)})", "    end = now()",
+                  "    saw_call(begin, end - start, end, 0)", "    return results"]  # fmt: skip
     exec("\n".join(lines), scope)
     quick: Quick = scope["quick"]
     return quick
