@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arignote.codegen.convouter import ConvOuter
+from arignote.codegen.convscatter import ConvScatter
 from arignote.codegen.convspec import Sizes
 from arignote.codegen.convtile import ConvTile
 from arignote.codegen.convweight import ConvWeight
@@ -26,12 +27,14 @@ def direct_convolution(host: HostEmitter, op: Op) -> bool:
     sizes = Sizes.of(op)
     key = f"{op.name} {sizes}"
     if key not in host.known:
-        kernel: ConvTile | Winograd | WinogradWeight | ConvWeight | ConvOuter
+        kernel: ConvTile | ConvScatter | Winograd | WinogradWeight | ConvWeight | ConvOuter
         if is_winograd(op.name, x.type, w.type, y.type, op.attrs):
             weight = op.name == "conv_weight"
             kernel = (
                 WinogradWeight(sizes, host.target) if weight else Winograd(sizes, host.target, op.name == "conv_data")
             )
+        elif op.name == "conv_data" and ConvScatter.applies(sizes, host.target):
+            kernel = ConvScatter(sizes, host.target)
         elif op.name != "conv_weight":
             kernel = ConvTile(sizes, host.target, op.name == "conv_data")
         else:

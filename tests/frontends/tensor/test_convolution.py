@@ -10,6 +10,9 @@ import pytest
 
 import arignote as ar
 import arignote.tensor as T
+from arignote.codegen.convscatter import ConvScatter
+from arignote.codegen.convspec import Sizes
+from arignote.codegen.target import cpu_target
 from arignote.codegen.winomath import matrices
 from arignote.frontends.tensor.derivatives import Rop
 from arignote.frontends.tensor.nnet import abstract_conv as A
@@ -72,6 +75,31 @@ def test_convolutions_by_tiles_of_winograd(start: int, monkeypatch: pytest.Monke
         assert is_winograd("conv", x, w, y, attrs), c
         assert is_winograd("conv_data", x, w, y, attrs), c
     check_grid(start, chosen, "float32")
+
+
+SCATTERED = [
+    Conv(3, 4, 6, (12, 12), (5, 5), (1, 1), (1, 1), "valid", 1, True),
+    Conv(2, 2, 4, (8, 7), (5, 4), (1, 1), (1, 1), "valid", 2, False),
+    Conv(2, 3, 5, (8, 8), (3, 3), (1, 1), (2, 2), "valid", 1, False),
+    Conv(2, 3, 2, (12, 10), (5, 5), (1, 1), (1, 1), "valid", 1, True),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_of_images_that_are_scattered(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arignote.ir.ops.conv.DIRECT_FLOPS", 0)
+    monkeypatch.setattr("arignote.codegen.convscatter.PARALLEL_FLOPS", 0)
+    target = cpu_target()
+    assert any(ConvScatter.applies(sizes_of(c, dtype), target) for c in SCATTERED)
+    check_grid(1, SCATTERED, dtype)
+
+
+def sizes_of(c: Conv, dtype: str) -> Sizes:
+    """The sizes of a configuration, as kernels see them."""
+    return Sizes(
+        c.n, c.groups, c.c // c.groups, c.k // c.groups, c.space, c.window, tuple(c.out), c.strides, c.dilation,
+        tuple(p[0] for p in c.pads), c.flip, {"float32": "f32", "float64": "f64"}[dtype],
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("m", [2, 3, 4])
