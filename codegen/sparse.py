@@ -73,38 +73,42 @@ class _Kernel:
         large = tirx.GT(mul(end, self.m), i64(PARALLEL_WORK))
         e.when(large, lambda: e.tasks(self.n, self.target.threads, body), lambda: e.loop(self.n, body))
 
-    def blocks(self, body: Callable[[Any, int], None]) -> None:
-        """`body(first, vectors)` for blocks of UNROLL vectors, of one vector, and, with 0, of one column."""
-        e, wide = self.e, self.lanes * UNROLL
-        if self.lanes == 1 or is_const(self.m, 1):
-            e.loop(self.m, lambda j: body(j, 0))
+    def blocks(self, body: Callable[[Any, list[int]], None], rest: Callable[[Any, Any], None]) -> None:
+        """`body(first, widths)` for blocks of columns, each of some vectors side by side; `rest(first, count)` for
+        those that are left, where their number is not known."""
+        e, wide = self.e, [self.lanes] * UNROLL
+        done = self.run(self.m, ZERO, wide, body)
+        if is_const(self.m):
+            left = int(self.m.value) - int(done.value)
+            tail = [self.lanes] * (left // self.lanes) + [left % self.lanes] * (left % self.lanes > 0)
+            if tail:
+                body(done, tail)
             return
-        done: Any = ZERO
-        for width, vectors in ((wide, UNROLL), (self.lanes, 1), (1, 0)):
-            left = i64(int(self.m.value) - int(done.value)) if is_const(self.m) else self.m - done
-            count = floordiv(left, i64(width))
-            self.run(count, done, width, vectors, body)
-            done = add(done, mul(count, i64(width)))
-            done = done if is_const(done) else e.bind(done, "done")
+        done = self.run(self.m - done, done, wide[:1], body)
+        rest(done, e.bind(self.m - done, "left"))
 
-    def run(self, count: Any, base: Any, width: int, vectors: int, body: Callable[[Any, int], None]) -> None:
-        """`body` for `count` blocks of a width, from the column `base` on."""
+    def run(self, columns: Any, base: Any, widths: list[int], body: Callable[[Any, list[int]], None]) -> Any:
+        """`body` for as many blocks as there are in `columns`, from `base` on; where the next one would begin."""
+        width = i64(sum(widths))
+        count = floordiv(columns, width)
+        count = count if is_const(count) else self.e.bind(count, "count")
+        self.e.loop(count, lambda t: body(self.e.bind(add(base, mul(t, width)), "first"), widths))
+        end = add(base, mul(count, width))
+        return end if is_const(end) else self.e.bind(end, "end")
 
-        def one(t: Any) -> None:
-            body(self.e.bind(add(base, mul(t, i64(width))), "first"), vectors)
+    def each(self, widths: list[int], body: Callable[[Any], None]) -> None:
+        """`body(offset)` for the lanes of each vector."""
+        start = 0
+        for width in widths:
+            self.vector(start, width, body)
+            start += width
 
-        self.e.loop(count, one)
-
-    def each(self, vectors: int, body: Callable[[Any], None]) -> None:
-        """`body(offset)` for the lanes of each vector, or once."""
-        if vectors == 0:
-            body(ZERO)
-        for u in range(vectors):
-            self.vector(i64(u * self.lanes), body)
-
-    def vector(self, base: Any, body: Callable[[Any], None]) -> None:
-        """`body(offset)` for the lanes of the vector at `base`."""
-        self.e.loop(i64(self.lanes), lambda v: body(add(base, v)), tirx.ForKind.VECTORIZED)
+    def vector(self, start: int, width: int, body: Callable[[Any], None]) -> None:
+        """`body(offset)` for the lanes of a vector."""
+        if width == 1:
+            body(i64(start))
+        else:
+            self.e.loop(i64(width), lambda v: body(add(i64(start), v)), tirx.ForKind.VECTORIZED)
 
     # -- products -----------------------------------------------------------------------------------------------------
 
@@ -117,20 +121,36 @@ class _Kernel:
                 self.vector_row(i)
                 return
 
-            def block(first: Any, vectors: int) -> None:
-                sums = e.local("sums", self.dtype, max(1, vectors * self.lanes))
-                self.each(vectors, lambda v: e.add(sums.store(v, self.zero)))
+            def block(first: Any, widths: list[int]) -> None:
+                sums = e.local("sums", self.dtype, sum(widths))
+                self.each(widths, lambda v: e.add(sums.store(v, self.zero)))
 
                 def element(p: Any) -> None:
                     at = e.bind(add(mul(self.column(p), self.m), first), "at")
                     d = e.bind(b["data"].load(p), "d")
-                    self.each(vectors, lambda v: e.add(sums.store(v, sums.load(v) + d * b["y"].load(add(at, v)))))
+                    self.each(widths, lambda v: e.add(sums.store(v, sums.load(v) + d * b["y"].load(add(at, v)))))
 
                 self.elements(i, element)
                 place = e.bind(add(mul(i, self.m), first), "place")
-                self.each(vectors, lambda v: e.add(b["out"].store(add(place, v), sums.load(v))))
+                self.each(widths, lambda v: e.add(b["out"].store(add(place, v), sums.load(v))))
 
-            self.blocks(block)
+            def rest(first: Any, count: Any) -> None:
+                place = e.bind(add(mul(i, self.m), first), "place")
+                e.loop(count, lambda j: e.add(b["out"].store(add(place, j), self.zero)))
+
+                def element(p: Any) -> None:
+                    at = e.bind(add(mul(self.column(p), self.m), first), "at")
+                    d = e.bind(b["data"].load(p), "d")
+
+                    def column(j: Any) -> None:
+                        here = add(place, j)
+                        e.add(b["out"].store(here, b["out"].load(here) + d * b["y"].load(add(at, j))))
+
+                    e.loop(count, column)
+
+                e.when(tirx.GT(count, ZERO), lambda: self.elements(i, element))
+
+            self.blocks(block, rest)
 
         self.rows(row)
 

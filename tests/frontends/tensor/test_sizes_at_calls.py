@@ -90,3 +90,28 @@ def test_sizes_beyond_all_memory_are_refused_and_forgotten() -> None:
         with pytest.raises(MemoryError):
             g(size)
     assert f(3).shape == (3, 3) and g(2) == 2
+
+
+def test_results_of_known_and_of_found_sizes_beside_each_other() -> None:
+    x, n = T.dvector("x"), T.lscalar("n")
+    found = x[T.nonzero(x)[0]]
+    f = ar.function([x, n], [found, T.zeros((n,)) + 1, found * 2, T.arange(n)])
+    for value, size in ((np.array([1.0, 0, 3]), 4), (np.arange(9.0), 2), (np.zeros(3), 0)):
+        want = value[value != 0]
+        for got, expected in zip(f(value, size), (want, np.ones(size), 2 * want, np.arange(size)), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_steps_of_short_loops_have_sizes_of_their_own() -> None:
+    x = T.dmatrix("x")
+    counts, _ = ar.scan(lambda row: (row[T.nonzero(row)[0]] ** 2).sum(), sequences=x)
+    f = ar.function([x], counts)
+    np.testing.assert_array_equal(f(np.array([[1.0, 0, 2], [3, 4, 5]])), [5, 50])
+
+
+def test_a_refused_operand_leaves_an_update_that_fuses_with_it_undone() -> None:
+    x, w = T.dmatrix("x"), ar.shared(np.zeros((2, 2)), name="w")
+    f = ar.function([x], T.slinalg.cholesky(w + x), updates=[(w, w + 1)])
+    with pytest.raises(np.linalg.LinAlgError):
+        f(-np.eye(2))
+    np.testing.assert_array_equal(w.get_value(), np.zeros((2, 2)))
