@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from arignote.codegen.convouter import ConvOuter
 from arignote.codegen.convscatter import ConvScatter
 from arignote.codegen.convspec import Sizes
+from arignote.codegen.convstride import ConvStride
 from arignote.codegen.convtile import ConvTile
 from arignote.codegen.convweight import ConvWeight
 from arignote.codegen.winograd import Winograd
 from arignote.codegen.winoweight import WinogradWeight
 from arignote.ir.core import Op
-from arignote.ir.ops.conv import is_direct, is_outer, is_winograd
+from arignote.ir.ops.conv import is_direct, is_outer, is_strided, is_winograd
 
 if TYPE_CHECKING:
     from arignote.codegen.host import HostEmitter
@@ -27,7 +28,7 @@ def direct_convolution(host: HostEmitter, op: Op) -> bool:
     sizes = Sizes.of(op)
     key = f"{op.name} {sizes}"
     if key not in host.known:
-        kernel: ConvTile | ConvScatter | Winograd | WinogradWeight | ConvWeight | ConvOuter
+        kernel: ConvTile | ConvScatter | ConvStride | Winograd | WinogradWeight | ConvWeight | ConvOuter
         if is_winograd(op.name, x.type, w.type, y.type, op.attrs):
             weight = op.name == "conv_weight"
             kernel = (
@@ -35,6 +36,8 @@ def direct_convolution(host: HostEmitter, op: Op) -> bool:
             )
         elif op.name == "conv_data" and ConvScatter.applies(sizes, host.target):
             kernel = ConvScatter(sizes, host.target)
+        elif is_strided(op.name, x.type, w.type, y.type, op.attrs):
+            kernel = ConvStride(sizes, host.target)
         elif op.name != "conv_weight":
             kernel = ConvTile(sizes, host.target, op.name == "conv_data")
         else:

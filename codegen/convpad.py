@@ -21,10 +21,14 @@ class Padded:
         self.volume = self.depth.size * self.plane
         self.copied = not all(a.inside for a in axes)
         self.buffer, self.base = image, ZERO
-        self.left, self.pitch = 0, self.col.size
+        self.left, self.shift, self.pitch = 0, 0, self.col.size
         if self.copied:
             offsets = [f for _, f in self.col.taps]
-            self.left, self.pitch = min(offsets), (self.col.count - 1) * self.col.step + 1 + max(offsets) - min(offsets)
+            self.left = min(offsets)
+            self.width = (self.col.count - 1) * self.col.step + 1 + max(offsets) - self.left
+            # Whole vectors, in which the first column of the image begins one.
+            self.shift = self.left % lanes if self.left < 0 else 0
+            self.pitch = ceil_div(self.shift + self.width, lanes) * lanes
             heights = [f for _, f in self.row.taps]
             self.top, self.above = min(heights), max(heights) - min(heights) + 1
             self.lines = (rows - 1) * self.row.step + self.above
@@ -33,10 +37,12 @@ class Padded:
             self.stride = len(self.depth.taps) * self.lines * self.pitch
 
     def allocate(self, channels: int) -> None:
-        """Memory for the copy of so many channels, of all images of a block."""
+        """Memory for the copy of so many channels, of all images of a block; what is beside the image stays zero."""
         if self.copied:
-            size = ceil_div(channels * self.stride, self.lanes) + 1
-            self.buffer = Vectors(self.e, self.image.dtype, size, self.lanes).scalars()
+            size = channels * self.stride // self.lanes
+            copy = Vectors(self.e, self.image.dtype, size, self.lanes)
+            self.e.loop(i64(size), lambda i: copy.store(copy.zero, i))
+            self.buffer = copy.scalars()
 
     def offset(self, tap: tuple[int, ...]) -> int:
         """Where a tap finds what the first place of a row reads, from the start of its channel on."""
@@ -44,7 +50,7 @@ class Padded:
         if not self.copied:
             return self.depth.taps[d][1] * self.plane + self.row.taps[h][1] * self.pitch + self.col.taps[w][1]
         line = d * self.lines + self.row.taps[h][1] - self.top
-        return line * self.pitch + self.col.taps[w][1] - self.left
+        return line * self.pitch + self.col.taps[w][1] - self.left + self.shift
 
     def start(self, place: Any, first: Any) -> Any:
         """Where the first row of a block begins in a channel."""
@@ -57,15 +63,13 @@ class Padded:
         """Copy what `rows` rows from row `first` on read, of the channels from element `base` of the image on, to
         element `target` and on."""
         e, col = self.e, self.col
-        begin = min(max(-self.left, 0), self.pitch)
-        end = max(min(col.size - self.left, self.pitch), begin)
+        begin = min(max(-self.left, 0), self.width)
+        end = max(min(col.size - self.left, self.width), begin)
 
         def line(at: Any, source: Any, inside: Any) -> None:
             def copy() -> None:
-                copy_run(e, self.buffer, at, None, ZERO, begin, self.lanes)
                 here = add(source, i64(begin + self.left))
-                copy_run(e, self.buffer, add(at, i64(begin)), self.image, here, end - begin, self.lanes)
-                copy_run(e, self.buffer, add(at, i64(end)), None, ZERO, self.pitch - end, self.lanes)
+                copy_run(e, self.buffer, add(at, i64(self.shift + begin)), self.image, here, end - begin, self.lanes)
 
             e.when(inside, copy, lambda: copy_run(e, self.buffer, at, None, ZERO, self.pitch, self.lanes))
 

@@ -17,7 +17,7 @@ from arignote.codegen.winomath import matrices
 from arignote.frontends.tensor.derivatives import Rop
 from arignote.frontends.tensor.nnet import abstract_conv as A
 from arignote.frontends.tensor.nnet.geometry import Geometry
-from arignote.ir.ops.conv import is_winograd
+from arignote.ir.ops.conv import is_strided, is_winograd
 from arignote.ir.types import TensorType
 from tests.conv_reference import Conv, configurations
 
@@ -100,6 +100,27 @@ def sizes_of(c: Conv, dtype: str) -> Sizes:
         c.n, c.groups, c.c // c.groups, c.k // c.groups, c.space, c.window, tuple(c.out), c.strides, c.dilation,
         tuple(p[0] for p in c.pads), c.flip, {"float32": "f32", "float64": "f64"}[dtype],
     )  # fmt: skip
+
+
+STRIDED = [
+    Conv(2, 3, 16, (9, 11), (3, 3), (2, 2), (1, 1), "half", 1, True),
+    Conv(3, 4, 30, (13, 8), (2, 3), (1, 2), (2, 1), ((1, 0), (2, 1)), 1, False),
+    Conv(2, 2, 16, (9, 4), (3, 2), (1, 2), (1, 1), "half", 1, True),
+    Conv(2, 3, 45, (60,), (5,), (3,), (1,), "valid", 1, True),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_strided_convolutions_in_vectors_of_filters(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arignote.ir.ops.conv.DIRECT_FLOPS", 0)
+    for module in ("convstride", "convouter"):
+        monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
+    if dtype == "float32":  # several bands
+        monkeypatch.setattr("arignote.codegen.convstride.BAND_BYTES", 1500)
+    for c in STRIDED:
+        x, w, y = (TensorType("f32", a.shape) for a in c.arrays(0))
+        assert is_strided("conv", x, w, y, {"groups": 1, "strides": c.strides}), c
+    check_grid(1, STRIDED, dtype)
 
 
 @pytest.mark.parametrize("m", [2, 3, 4])
