@@ -120,6 +120,8 @@ rint = _keep_bool("round", "rint", "The nearest integer, halves to even.")
 def _logical(op: str, name: str, doc: str) -> Unary:
     def apply(x: Any, /) -> TensorVariable:
         value = value_of(x)
+        if is_complex(value.dtype):  # where one of the parts is
+            return wrap(emit("or", *(emit(op, emit(part, value)) for part in ("real", "imag"))))
         return wrap(emit(op, value) if is_float(value.dtype) else zeros_of("bool", value))
 
     out: Unary = named(apply, name, doc)

@@ -13,7 +13,7 @@ from arignote.frontends.tensor.graph import Variable, cast_value, const, constan
 from arignote.frontends.tensor.settings import config
 from arignote.frontends.tensor.shapes import dim_value
 from arignote.ir.core import Value
-from arignote.ir.types import DTYPES, is_differentiable, is_float, prod_dims
+from arignote.ir.types import DTYPES, is_complex, is_differentiable, is_float, prod_dims
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -164,10 +164,15 @@ def average(a: Any, axis: Any = None, weights: Any = None, keepdims: bool = Fals
 def var(
     input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False
 ) -> TensorVariable:
-    """The variance over `axis` (all), divided by the number of elements less `ddof`."""
+    """The variance over `axis` (all), divided by the number of elements less `ddof`; of complex numbers it is real."""
     variable = as_tensor_variable(input)
     axes = axes_of(axis, variable, "var")
+    if variable.value_.dtype == "bf16":  # as for the mean
+        wide = var(wrap(cast_value(variable.value_, "f32")), axes, ddof, keepdims)
+        return wrap(cast_value(wide.value_, "bf16"))
     centred = ew.sub(variable, mean(variable, axes, keepdims=True))
+    if is_complex(centred.value_.dtype):
+        centred = ew.abs_(centred)
     value = emit("sum", ew.sqr(centred).value_, axes=axes)
     count = _count(centred.value_, axes, value.dtype)
     if ddof:

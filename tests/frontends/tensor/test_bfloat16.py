@@ -44,6 +44,7 @@ def test_ops_round_once(mode: str) -> None:
         "tanh": (T.tanh(x), np.tanh(p)), "log": (T.log(y), np.log(q)), "python": (x * 0.1, p * narrow(0.1)),
         "switch": (T.switch(x > 0, x, 0.0), np.where(p > 0, p, 0)), "clip": (T.clip(x, -0.5, 0.5), p.clip(-0.5, 0.5)),
         "dot": (T.dot(x, y.T), p @ q.T), "total": (many.sum(), 5000), "mean": (many.mean(), 1.0),
+        "var": (many.var(), 0.0),
         "max": (x.max(axis=1), p.max(axis=1)), "prod": (y.prod(axis=0), q.prod(axis=0)),
         "cumsum": (T.cumsum(x, axis=1), p.cumsum(axis=1)), "softmax": (T.nnet.softmax(x), e / e.sum(1, keepdims=True)),
         "rows": (x[::-1, 1:], p[::-1, 1:]), "gather": (x[T.arange(2), [1, 3]], p[[0, 1], [1, 3]]),

@@ -47,6 +47,9 @@ CASES: dict[str, tuple[Any, Any]] = {
     "complex": (T.complex(z.real, w.real), Z.real + 1j * W.real), "narrow": (T.cast(z, "complex64"), Z.astype("c8")),
     "polar": (T.complex_from_polar(abs(z), T.angle(z)), Z), "widen": (T.cast(z.real, "complex128"), Z.real + 0j),
     "mixed": (z + T.as_tensor_variable(row), Z + row), "zero": (T.sqrt(z * 0) + abs(z * 0) ** 2, Z * 0),
+    "var": (z.var(axis=1), Z.var(1)), "std": (z.std(), Z.std()), "norm": (z.norm(2), np.linalg.norm(Z)),
+    "isnan": (T.isnan(T.set_subtensor(z[0, 0], complex(0, np.nan))), row < 1),
+    "isinf": (T.isinf(T.set_subtensor(z[0, 0], complex(np.inf, 0))), row < 1),
     "size": (z.shape[1] + 0 * T.argmax(z.imag), np.int64(4)),
 }  # fmt: skip
 
