@@ -16,7 +16,10 @@ from arignote.passes.blocks import in_order, map_blocks
 @dataclass(frozen=True)
 class ScanMerge(Pass):
     """Run loops of the same number of steps and direction as one, if they read the same sequence or begin with the
-    same values and none depends on the other. What is equal in both bodies is left to `scan_prune` and `cse`."""
+    same values and none depends on the other. What is equal in both bodies is left to `scan_prune` and `cse`.
+
+    Gradients are derived before: how many steps they go through (`truncate`) plays no part.
+    """
 
     name: ClassVar[str] = "scan_merge"
 
@@ -62,7 +65,7 @@ def _ancestors(ops: Sequence[Op]) -> dict[Op, set[Op]]:
 
 
 def _alike(a: Op, b: Op) -> bool:
-    for key in ("steps", "reverse", "truncate", "checkpoint"):
+    for key in ("steps", "reverse", "checkpoint"):
         if not attrs_equal(a.attrs.get(key), b.attrs.get(key)):
             return False
     x, y = Loop.read(a), Loop.read(b)
