@@ -15,6 +15,7 @@ from arignote.codegen.mathcore import (
     int_of,
     let,
     poly,
+    rarely,
     where,
     widen,
 )
@@ -74,10 +75,26 @@ def exp_scaled(x: Expr, dtype: str, shift: int = 0, upper: bool = True) -> Expr:
     return let(x, dtype, run)
 
 
+def exp_usual(x: Expr, dtype: str, upper: bool = True) -> Expr:
+    """As `exp_scaled`, the quicker where no element of a vector overflows or is less than normal."""
+    f, i = fmt(dtype), int_of(dtype)
+
+    def scaled(k: Expr, kf: Expr, r: Expr) -> Expr:
+        p = const(1.0, dtype) + em1(r, dtype)
+        return tirx.reinterpret(dtype, tirx.reinterpret(i, p) + (k << const(f.mantissa, i)))
+
+    def run(v: Expr) -> Expr:
+        near = absolute(v, dtype) < const(f.exp_near, dtype)
+        return let(_reduced(v, dtype, scaled), dtype, lambda fast: rarely(
+            tirx.Not(near), fast, lambda w: exp_scaled(w, dtype, upper=upper), v))  # fmt: skip
+
+    return let(x, dtype, run)
+
+
 @widen
 def exp(x: Expr, dtype: str) -> Expr:
     """e**x."""
-    return exp_scaled(x, dtype)
+    return exp_usual(x, dtype)
 
 
 @widen
@@ -97,9 +114,8 @@ def exp2(x: Expr, dtype: str) -> Expr:
     return let(x, dtype, lambda v: let(_clamp(v, lo, hi, dtype), dtype, run))
 
 
-def _expm1(x: Expr, dtype: str, upper: bool = True) -> Expr:
+def _expm1(x: Expr, dtype: str) -> Expr:
     f, i = fmt(dtype), int_of(dtype)
-    hi = f.exp_hi if upper else None
 
     def assemble(k: Expr, kf: Expr, r: Expr) -> Expr:
         half = const(0.5, dtype)  # work with 2**(k-1): 2**k itself may overflow
@@ -109,10 +125,20 @@ def _expm1(x: Expr, dtype: str, upper: bool = True) -> Expr:
         )  # fmt: skip
 
     def run(v: Expr) -> Expr:
-        big = let(_clamp(v, f.em1_lo, hi, dtype), dtype, lambda c: _reduced(c, dtype, assemble))
+        big = let(_clamp(v, f.em1_lo, f.exp_hi, dtype), dtype, lambda c: _reduced(c, dtype, assemble))
         return where(absolute(v, dtype) < const(f.tiny, dtype), v, big)
 
     return let(x, dtype, run)
+
+
+def _expm1_negative(x: Expr, dtype: str) -> Expr:
+    """e**x - 1 for x <= 0, without the sign of zero."""
+    one = const(1.0, dtype)
+
+    def assemble(k: Expr, kf: Expr, r: Expr) -> Expr:
+        return let(pow2(k, dtype), dtype, lambda s: s * em1(r, dtype) + (s - one))
+
+    return let(_clamp(x, fmt(dtype).em1_lo, None, dtype), dtype, lambda c: _reduced(c, dtype, assemble))
 
 
 @widen
@@ -127,7 +153,7 @@ def sigmoid(x: Expr, dtype: str) -> Expr:
     one = const(1.0, dtype)
 
     def run(v: Expr) -> Expr:
-        e = exp_scaled(-absolute(v, dtype), dtype, upper=False)
+        e = exp_usual(-absolute(v, dtype), dtype, upper=False)
         return let(e, dtype, lambda w: where(v < const(0.0, dtype), w, one) / (one + w))
 
     return let(x, dtype, run)
@@ -139,7 +165,7 @@ def tanh(x: Expr, dtype: str) -> Expr:
     two = const(2.0, dtype)
 
     def run(v: Expr) -> Expr:
-        t = _expm1(const(-2.0, dtype) * absolute(v, dtype), dtype, upper=False)
+        t = _expm1_negative(const(-2.0, dtype) * absolute(v, dtype), dtype)
         return let(t, dtype, lambda w: copysign(w / (w + two), v, dtype))
 
     return let(x, dtype, run)

@@ -22,7 +22,7 @@ from arignote.codegen.mathcore import (
     where,
     widen,
 )
-from arignote.codegen.mathexp import exp_scaled
+from arignote.codegen.mathexp import exp_usual
 from arignote.codegen.toolchain import tirx
 
 
@@ -133,7 +133,7 @@ def softplus(x: Expr, dtype: str) -> Expr:
     """log(1 + e**x) without overflow."""
     zero = const(0.0, dtype)
     return let(
-        x, dtype, lambda v: log1p_finite(exp_scaled(-absolute(v, dtype), dtype, upper=False), dtype)
+        x, dtype, lambda v: log1p_finite(exp_usual(-absolute(v, dtype), dtype, upper=False), dtype)
         + where(v < zero, zero, v),
     )  # fmt: skip
 
