@@ -5,6 +5,7 @@ The schedules are the plain ones: one thread per element, per row or per column,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from arignote.codegen.emit import Emitter, pointer_var, private_function
@@ -18,6 +19,7 @@ from arignote.codegen.target import Target
 from arignote.codegen.toolchain import load_cuda, tirx, tvm, tvm_ir
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic
+from arignote.ir.loops import Loop
 from arignote.ir.placement import host_scalars, is_contiguous_view
 from arignote.ir.text import Names
 from arignote.ir.types import Dim, prod_dims
@@ -114,42 +116,75 @@ def cuda_text(func: Func, target: Target) -> str:
     Raises:
         UnsupportedError: an op has no CUDA kernel; names it and the user's line.
     """
-    host = host_scalars(func)
-    names = Names(func)
-    functions: dict[Any, Any] = {}
-    steps: list[str] = []
-    for op in func.ops:
-        if op.name == "assert":
-            raise UnsupportedError(Diagnostic("assert has no CUDA kernel", loc=op.loc))
-        if all(r in host for r in op.results) or op.name == "const" or is_contiguous_view(op):
-            continue
-        if op.name == "transfer":
-            v = op.operands[0]
-            way = "host -> device" if op.attrs["to"] == "cuda" else "device -> host"
-            steps.append(f"transfer {way}: {names[v]} {v.type}, {_bytes(v)} bytes")
-            continue
-        name = f"k{len(functions)}_{op.attrs['kind'] if op.name == 'fused' else op.name}"
+    steps = _Steps(target)
+    steps.block(func.ops, Names(func), host_scalars(func), "  ")
+    lines = [f"// @{func.name}: {len(steps.kernels)} kernels, {steps.transfers} transfers"]
+    lines += ["// " + line for line in steps.lines]
+    if not steps.kernels:
+        return "\n".join(lines) + "\n"
+    load_cuda()
+    library = tirx.build(tvm.IRModule(steps.kernels), target=tvm_target(target))
+    source = str(library.imports[0].inspect_source())
+    return "\n".join(lines) + "\n\n" + source.partition(PRELUDE_END)[2].lstrip()
+
+
+class _Steps:
+    """What the host does, line by line, and the kernels that it launches."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.kernels: dict[Any, Any] = {}
+        self.lines: list[str] = []
+        self.transfers = 0
+
+    def block(self, ops: Iterable[Op], names: Names, host: set[Value], indent: str) -> None:
+        """The ops of a function or of a loop's body; `host` are scalars that the host knows."""
+        for op in ops:
+            if op.name == "scan":
+                self.loop(op, names, host, indent)
+            elif op.name == "transfer":
+                v = op.operands[0]
+                way = "host -> device" if op.attrs["to"] == "cuda" else "device -> host"
+                self.lines.append(f"{indent}transfer {way}: {names[v]} {v.type}, {_bytes(v)} bytes")
+                self.transfers += 1
+            elif op.name == "assert":
+                raise UnsupportedError(Diagnostic("assert has no CUDA kernel", loc=op.loc))
+            elif is_contiguous_view(op):
+                if not all(v in host for v in op.operands[1:]):
+                    message = f"{op.name} at a place that the device computes has no CUDA kernel"
+                    raise UnsupportedError(Diagnostic(message, loc=op.loc))
+            elif op.name != "const" and not all(r in host for r in op.results):
+                self.launch(op, names, host, indent)
+
+    def loop(self, op: Op, names: Names, host: set[Value], indent: str) -> None:
+        """A loop of the host around the launches of its body."""
+        loop = Loop.read(op)
+        if loop.stop is not None:
+            raise UnsupportedError(Diagnostic("scan that stops by a condition has no CUDA text", loc=op.loc))
+        rows = ", ".join(names[x] for x, _ in loop.seqs) or "nothing"
+        way = ", last first" if loop.reverse else ""
+        writes = ", ".join(f"{names[r]}: {r.type}" for r in op.results)
+        self.lines.append(f"{indent}loop of {loop.steps} steps over the rows of {rows}{way} -> {writes}")
+        known = host | {p for v, p in loop.invariants if v in host}
+        known |= set() if loop.index is None else {loop.index}
+        self.block(loop.ops, Names(op.regions[0]), known, indent + "  ")
+
+    def launch(self, op: Op, names: Names, host: set[Value], indent: str) -> None:
+        """One kernel."""
+        name = f"k{len(self.kernels)}_{op.attrs['kind'] if op.name == 'fused' else op.name}"
         if op.name == "fused":
             by_value = frozenset(i for i, v in enumerate(op.operands) if v in host)
-            kernel = build_kernel(op, target, by_value, {}).func
+            kernel = build_kernel(op, self.target, by_value, {}).func
         elif op.name in ("dot", "gemm", "batched_dot"):
             kernel = product_kernel(op)
         elif op.name == "iterate":
             kernel = iterate_kernel(op)
         else:
             raise UnsupportedError(Diagnostic(f"{op.name} has no CUDA kernel", loc=op.loc))
-        functions[tvm_ir.GlobalVar(name)] = kernel.with_attrs({"global_symbol": name})
+        self.kernels[tvm_ir.GlobalVar(name)] = kernel.with_attrs({"global_symbol": name})
         reads = ", ".join(names[v] for v in op.operands)
         writes = ", ".join(f"{names[r]}: {r.type}" for r in op.results)
-        steps.append(f"launch {name}({reads}) -> {writes}")
-    lines = [f"// @{func.name}: {len(functions)} kernels, {len(steps) - len(functions)} transfers"]
-    lines += ["//   " + step for step in steps]
-    if not functions:
-        return "\n".join(lines) + "\n"
-    load_cuda()
-    library = tirx.build(tvm.IRModule(functions), target=tvm_target(target))
-    source = str(library.imports[0].inspect_source())
-    return "\n".join(lines) + "\n\n" + source.partition(PRELUDE_END)[2].lstrip()
+        self.lines.append(f"{indent}launch {name}({reads}) -> {writes}")
 
 
 def _bytes(v: Value) -> str:
