@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,13 +113,15 @@ def noted(error: BaseException, op: Op) -> None:
 
 
 class Record(np.ndarray[Any, Any]):
-    """A ticket followed by the sizes of the results, which live as long as it does: for the interpreter."""
+    """A ticket followed by the sizes of the results, which live as long as it does, and while it is among the latest
+    ones, as a check may hand on a copy: for the interpreter."""
 
     results: tuple[Array, ...]
 
 
 _tickets = itertools.count(1)
 _records: weakref.WeakValueDictionary[int, Record] = weakref.WeakValueDictionary()
+_latest: deque[Record] = deque(maxlen=16)
 
 
 def sizes(results: Sequence[Array]) -> list[int]:
@@ -133,6 +136,7 @@ def hold(results: tuple[Array, ...]) -> Array:
     record[...] = numbers
     record.results = results
     _records[numbers[0]] = record
+    _latest.append(record)
     return record
 
 

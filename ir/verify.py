@@ -335,7 +335,7 @@ def _symbols(type: TensorType) -> set[str]:
 
 def _attr_problem(attr: Attr) -> str | None:
     """What an attribute may not hold: anything but what the textual IR can write."""
-    if attr is None or type(attr) in (bool, int, float, str):
+    if attr is None or isinstance(attr, str) or type(attr) in (bool, int, float):
         return None
     if isinstance(attr, Dim):
         reserved = sorted(attr.symbols() & KEYWORDS.keys())

@@ -80,6 +80,12 @@ class SparseFunction:
             return results[0]
         return results if self._keys is None else dict(zip(self._keys, results, strict=True))
 
+    def copy(self, share_memory: bool = False, swap: Mapping[Any, Any] | None = None, **options: Any) -> SparseFunction:
+        """A function that computes the same, as `Function.copy`; `swap` may have sparse shared variables."""
+        pairs = [p for a, b in (swap or {}).items() for p in _parts(a, b)]
+        inner = self.inner.copy(share_memory, dict(pairs), **options)
+        return SparseFunction(inner, self._slots, self._results, self._keys, self._single)
+
     def _expanded(self, i: int, value: Any) -> tuple[Any, ...]:
         slot = self._slots[i]
         if slot.kind is None:
@@ -97,6 +103,15 @@ class SparseFunction:
 
     def __repr__(self) -> str:
         return f"<SparseFunction of {self.inner!r}>"
+
+
+def _parts(old: Any, new: Any) -> list[tuple[Any, Any]]:
+    """Pairs of shared variables, those of sparse ones part by part."""
+    if not isinstance(old, SparseSharedVariable):
+        return [(old, new)]
+    if not isinstance(new, SparseSharedVariable) or new.type != old.type:
+        raise TypeError(f"{old} of type {old.type} cannot be swapped for {new!r}")
+    return list(zip(old.parts(), new.parts(), strict=True))
 
 
 def _slot(x: Any) -> _Slot:

@@ -11,7 +11,7 @@ import numpy as np
 from arignote.frontends.tensor.compiler import Backend, Specialising
 from arignote.frontends.tensor.modes import DebugMode
 from arignote.frontends.tensor.policy import Plan
-from arignote.frontends.tensor.sharedvar import Container
+from arignote.frontends.tensor.sharedvar import Container, aligned_copy
 from arignote.frontends.tensor.watching import statistics
 from arignote.ir.core import Func, Op
 from arignote.ir.diag import Diagnostic, IRError
@@ -197,7 +197,7 @@ def _set(containers: Sequence[Container], arrays: Sequence[Array]) -> None:
         if c.array.shape == x.shape:
             c.array[...] = x
         else:
-            c.array = np.array(x)
+            c.array = aligned_copy(x)
 
 
 def _layouts(arrays: Sequence[Array]) -> Iterator[tuple[str, list[Array]]]:

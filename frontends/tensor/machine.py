@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from arignote.codegen.cache import cache_folder
-from arignote.codegen.peak import Peak
 from arignote.codegen.target import Target, cpu_target
 from arignote.ir.core import Op
 from arignote.ir.cost import Cost, nbytes
@@ -84,6 +83,8 @@ def _measure(target: Target) -> Limits:
 
 def _arithmetic(dtype: str, target: Target) -> float:
     """Of all threads; of one where that is more: two may share the units of one core."""
+    from arignote.codegen.peak import Peak  # builds code: TVM's compiler is imported only to measure
+
     return max(Peak(dtype, replace(target, threads=n)).rate(0.1) for n in {1, target.threads})
 
 

@@ -117,6 +117,29 @@ def test_replacements_and_eval() -> None:
     same(T.dot(dense, x).eval({dense: np.ones((2, 4)), x: A}), np.ones((2, 4)) @ A)
 
 
+def test_copies_use_other_shared_matrices() -> None:
+    s, t, x = ar.shared(A), ar.shared(B), S.csr_matrix("x", "float64")
+    f = ar.function([x], S.add(s, x))
+    g = f.copy(swap={s: t})
+    same(f(A), 2 * A, "csr")
+    same(g(A), A + B, "csr")
+    with pytest.raises(TypeError, match="cannot be swapped for"):
+        f.copy(swap={s: ar.shared(A.tocsc())})
+
+
+@pytest.mark.parametrize("chosen", ["DebugMode", "NanGuardMode"])
+def test_modes_that_look_at_every_value(chosen: str) -> None:
+    modes: Any = importlib.import_module("arignote.frontends.tensor.modes")
+    mode = modes.DebugMode() if chosen == "DebugMode" else modes.NanGuardMode(True, True, True)
+    s: Any = ar.shared(A)
+    x, w = S.csr_matrix("x", "float64"), T.dmatrix("w")
+    f = ar.function([x, w], [S.dot(x, w), ar.grad(S.dot(x, w).sum(), w)], updates=[(s, S.add(s, x))], mode=mode)
+    product, gradient = f(B, np.ones((3, 2)))
+    same(product, B @ np.ones((3, 2)))
+    same(gradient, B.T @ np.ones((4, 2)))
+    same(s.get_value(), A + B, "csr")
+
+
 def test_loops_use_sparse_matrices_from_outside() -> None:
     x, v = S.csr_matrix("x", "float64"), T.dvector("v")
     steps, _ = ar.scan(lambda u: S.dot(x, u) / 2, outputs_info=v, n_steps=3)

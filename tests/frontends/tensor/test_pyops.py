@@ -277,6 +277,15 @@ def test_a_function_cannot_call_itself_through_an_op() -> None:
     np.testing.assert_array_equal(ar.function([x], outer(x) + 1)(np.ones(2)), np.full(2, 3.0))
 
 
+@pytest.mark.parametrize("chosen", ["DebugMode", "NanGuardMode"])
+def test_other_modes_run_ops(chosen: str) -> None:
+    modes: Any = importlib.import_module("arignote.frontends.tensor.modes")
+    mode = modes.DebugMode() if chosen == "DebugMode" else modes.NanGuardMode(True, True, True)
+    v = T.dvector("v")
+    f = ar.function([v], positive(v)[0] * 2, mode=mode)
+    np.testing.assert_array_equal(f(X[1]), 2 * X[1][X[1] > 0])
+
+
 def test_test_values_run_ops_as_they_are_recorded() -> None:
     with ar.config.change_flags(compute_test_value="raise"):
         v = T.dvector("v")
