@@ -24,7 +24,7 @@ from arignote.codegen.exprs import (
     mul,
     storage_dtype,
 )
-from arignote.codegen.lanes import Lane, rarely
+from arignote.codegen.lanes import Lane, marks, rarely
 from arignote.codegen.mathcore import Expr, emitting
 from arignote.codegen.toolchain import tirx, tvm_ir
 from arignote.ir.types import DTYPES
@@ -138,14 +138,16 @@ class Emitter:
         """
         if self.lane is None:
             return self.bind(tirx.if_then_else(far, slow(*xs), fast))
-        return rarely(self, self.lane, far, fast, slow, xs, tirx.ForKind.SERIAL)
+        return rarely(self, self.lane, marks(far, 1, 0, fast), fast, slow, xs, tirx.ForKind.SERIAL)
 
-    def branch(self, far: Expr, fast: Expr, general: Callable[..., Expr], xs: Sequence[Expr]) -> Any:
-        """`fast`, replaced by `general(*xs)` where `far`; in a vector loop, computed where any lane is."""
+    def branch(self, near: Expr, fast: Expr, general: Callable[..., Expr], xs: Sequence[Expr]) -> Any:
+        """`fast`, replaced by `general(*xs)` where not `near`; in a vector loop, computed where any lane is not."""
+        flag = marks(near, 0, 1, fast)
         if self.lane is not None:
-            return rarely(self, self.lane, far, fast, general, xs, tirx.ForKind.VECTORIZED)
+            return rarely(self, self.lane, flag, fast, general, xs, tirx.ForKind.VECTORIZED)
         cell = self.local("cell", "f32" if str(fast.ty) == "float32" else "f64", 1)
         self.add(cell.store(ZERO, fast))
+        far = tirx.NE(self.bind(flag, "far", chained=True), tirx.const(0, str(flag.ty)))
         self.when(far, lambda: self.add(cell.store(ZERO, general(*xs))))
         return self.bind(cell.load(ZERO))
 

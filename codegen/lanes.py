@@ -45,13 +45,18 @@ class Lane:
         return out
 
 
+def marks(condition: Expr, true: int, false: int, like: Expr) -> Any:
+    """A condition as a number as wide as the elements of `like`."""
+    flag = "int64" if str(like.ty) == "float64" else "int32"
+    return tirx.Select(condition, tirx.const(true, flag), tirx.const(false, flag))
+
+
 def rarely(
-    e: Emitter, lane: Lane, far: Expr, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr], kind: Any
+    e: Emitter, lane: Lane, far: Any, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr], kind: Any
 ) -> Any:
-    """`fast`, or `slow(*xs)` in lanes that are `far`. TVM has no branches in vector loops: the loop ends here, and
-    another one goes on. A loop over single lanes works on copies, as LLVM keeps in memory what it indexes."""
-    flag = "int64" if str(fast.ty) == "float64" else "int32"
-    values = (tirx.Select(far, tirx.const(1, flag), tirx.const(0, flag)), fast, *xs)
+    """`fast`, or `slow(*xs)` in lanes whose mark `far` is not 0. TVM has no branches in vector loops: the loop ends
+    here, and another one goes on. A loop over single lanes works on copies, as LLVM keeps in memory what it indexes."""
+    flag, values = str(far.ty), (far, fast, *xs)
     cells = [lane.cell(e, str(x.ty), "lanes") for x in values]
     for cell, x in zip(cells, values, strict=True):
         e.add(tirx.BufferStore(cell, x, [lane.var]))

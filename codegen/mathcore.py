@@ -94,8 +94,8 @@ class Hooks(Protocol):
     def named(self, value: Expr) -> Expr:
         """Emit a statement that computes `value`; its name."""
 
-    def branch(self, far: Expr, fast: Expr, general: Callable[..., Expr], xs: Sequence[Expr]) -> Expr:
-        """`fast`, replaced by `general(*xs)` where `far`, which is computed where some elements are."""
+    def branch(self, near: Expr, fast: Expr, general: Callable[..., Expr], xs: Sequence[Expr]) -> Expr:
+        """`fast`, replaced by `general(*xs)` where not `near`, which is computed where some elements are not."""
 
     def patch(self, far: Expr, fast: Expr, slow: Callable[..., Expr], xs: Sequence[Expr]) -> Expr:
         """`fast`, replaced by `slow(*xs)`, one element at a time, where `far`."""
@@ -168,12 +168,12 @@ def patched(far: Expr, fast: Expr, dtype: str, slow: Callable[..., Expr], *xs: E
     return tirx.if_then_else(far, slow(*xs), fast)
 
 
-def rarely(far: Expr, fast: Expr, general: Callable[..., Expr], *xs: Expr) -> Expr:
-    """``fast``, or ``general(*xs)`` for the elements that are ``far``: code that is passed by where none of a vector
-    is."""
+def rarely(near: Expr, fast: Expr, general: Callable[..., Expr], *xs: Expr) -> Expr:
+    """``fast``, or ``general(*xs)`` for the elements that are not ``near``, such as NaN: code that is passed by where
+    all of a vector are. No condition is negated: TVM takes the opposite of ``a < b`` for ``b <= a``."""
     if _hooks:
-        return _hooks[-1].branch(far, fast, general, xs)
-    return tirx.if_then_else(far, general(*xs), fast)
+        return _hooks[-1].branch(near, fast, general, xs)
+    return tirx.if_then_else(near, fast, general(*xs))
 
 
 def where(cond: Expr, a: Expr, b: Expr) -> Expr:

@@ -86,7 +86,7 @@ def exp_usual(x: Expr, dtype: str, upper: bool = True) -> Expr:
     def run(v: Expr) -> Expr:
         near = absolute(v, dtype) < const(f.exp_near, dtype)
         return let(_reduced(v, dtype, scaled), dtype, lambda fast: rarely(
-            tirx.Not(near), fast, lambda w: exp_scaled(w, dtype, upper=upper), v))  # fmt: skip
+            near, fast, lambda w: exp_scaled(w, dtype, upper=upper), v))  # fmt: skip
 
     return let(x, dtype, run)
 

@@ -101,7 +101,8 @@ def _cases(u: Expr, v: Expr, p: Expr, size: Expr, wide: tuple[float, float], dty
     held = tirx.Or(tirx.Or(p > high, p < low), absolute(p, dtype) < const(_NEAR[base], dtype))
     normal = tirx.And(a < inf, tirx.And(a >= const(f.normal, dtype), held))
     near = tirx.And(tirx.Or(normal, tirx.EQ(u, zero)), absolute(v, dtype) < const(2.0 ** (f.mantissa + 1), dtype))
-    return patched(tirx.Not(near), fast, dtype, lambda b, n: libm("pow", base, b, n), u, v)
+    far = named(where(near, const(0, i), const(1, i))) != const(0, i)  # NaN is not near, and its negation may be
+    return patched(far, fast, dtype, lambda b, n: libm("pow", base, b, n), u, v)
 
 
 _NEAR = {"float32": 125.0, "float64": 707.0}  # exponents, of 2 and of e, whose powers are normal numbers
@@ -124,7 +125,7 @@ def _power64(x: Expr, y: Expr, dtype: str) -> Expr:
             return let(v * high, dtype, lambda p: let(
                 fma(v, high, -p, dtype) + v * low, dtype, lambda e: let(
                     _exp_pair(p, e, dtype), dtype, lambda size: rarely(
-                        tirx.Not(_is_near(u, p, dtype)), size, cases, u, v, p, size))))  # fmt: skip
+                        _is_near(u, p, dtype), size, cases, u, v, p, size))))  # fmt: skip
 
         return let(absolute(u, dtype), dtype, lambda a: _log_pair(a, dtype, product))
 
@@ -169,7 +170,7 @@ def _power32(x: Expr, y: Expr, dtype: str) -> Expr:
                             lambda size: let(cast(p, dtype), dtype, lambda p: finish(p, size)))))))  # fmt: skip
 
         def finish(p: Expr, size: Expr) -> Expr:
-            return rarely(tirx.Not(_is_near(u, p, dtype)), size, cases, u, v, p, size)
+            return rarely(_is_near(u, p, dtype), size, cases, u, v, p, size)
 
         return let(bits - const(f.sqrt_half, i), i, parts)
 

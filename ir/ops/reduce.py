@@ -262,20 +262,25 @@ def _position(fn: Callable[..., Any]) -> Callable[..., Array]:
 def _choice(k: Any, dtype: str, init: Any, no_better: Callable[[Any, Any], Any]) -> Reducer:
     """Of (value, index) pairs the one of the better value, NaN best of all; the lower index at a tie."""
 
-    def better(w: Any, v: Any) -> Any:
-        above = k.logical_not(no_better(w, v))  # true where one is NaN
-        return k.logical_and(above, v <= k.const(float("inf"), dtype)) if is_float(dtype) else above
+    # No comparison is negated: the opposite of `a <= b`, which is true for NaN, would become `a > b`, which is not.
+    never, always = k.const(False, "bool"), k.const(True, "bool")
+
+    def number(v: Any) -> Any:
+        return v <= k.const(float("inf"), dtype)
 
     def combine(acc: Any, new: Any) -> Any:
         (v, i), (w, j) = acc, new
-        first = k.logical_and(k.logical_not(better(v, w)), j < i)
-        take = k.logical_or(better(w, v), first)
+        lower = j < i
+        if_nan = k.select(number(v), always, k.select(k.isnan(w), lower, never)) if is_float(dtype) else always
+        take = k.select(no_better(w, v), k.select(no_better(v, w), lower, never), if_nan)
         return k.select(take, w, v), k.select(take, j, i)
 
     def follow(acc: Any, new: Any) -> Any:
         (v, i), (w, j) = acc, new
-        take = better(w, v)
-        return k.select(take, w, v), k.select(take, j, i)
+        kept = no_better(w, v)
+        if not is_float(dtype):
+            return k.select(kept, v, w), k.select(kept, i, j)
+        return tuple(k.select(kept, a, k.select(number(v), b, a)) for a, b in ((v, w), (i, j)))
 
     return Reducer((k.const(init, dtype), k.const(0, "i64")), combine, indexed=True, follow=follow)
 
