@@ -42,11 +42,12 @@ class StackedLstm(StreamModel):
 
         def step(x: Any, h: Any, c: Any, *kept: Any) -> list[Any]:
             if len(kept) < 4:
-                gates = (x + T.dot(masked(h, *kept or (None,)), R)).reshape((self.batch, 4, n))
-                parts = [gates[:, g] for g in range(4)]
+                gates = x + T.dot(masked(h, *kept or (None,)), R)
+                parts = [gates[:, g * n : (g + 1) * n] for g in range(4)]
             else:
-                entering, weights = x.reshape((self.batch, 4, n)), R.reshape((n, 4, n))
-                parts = [entering[:, g] + T.dot(masked(h, kept[g]), weights[:, g]) for g in range(4)]
+                parts = [
+                    x[:, g * n : (g + 1) * n] + T.dot(masked(h, kept[g]), R[:, g * n : (g + 1) * n]) for g in range(4)
+                ]
             i, f, o = map(T.nnet.sigmoid, parts[:3])
             c = f * c + i * T.tanh(parts[3])
             return [o * T.tanh(c), c]
