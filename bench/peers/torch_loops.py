@@ -37,6 +37,8 @@ class TorchLoops:
     def __init__(self, torch: Any, compiled: bool) -> None:
         self.torch, self.o, self.compiled = torch, TorchOps(torch), compiled
         self.cross_entropy = torch.nn.functional.cross_entropy
+        # Its own LSTM is left as it is: the compiler fails on it where inputs have no gradient.
+        self.lstm = torch.compiler.disable(torch._VF.lstm) if compiled else torch._VF.lstm
 
     def builders(self) -> dict[str, Callable[[Workload, Params], Runner]]:
         """Implementation of each family."""
@@ -103,7 +105,7 @@ class TorchLoops:
         torch, n, layers = self.torch, workload.sizes["hidden"], workload.sizes["layers"]
         zero, begin = torch.zeros(4 * n), torch.zeros(layers, batch, n)
         weights = [v for k in range(layers) for v in (p[f"W{k}"], p[f"R{k}"], p[f"b{k}"], zero)]
-        return torch._VF.lstm(x, (begin, begin), weights, True, layers, 0.0, True, False, False)[0]
+        return self.lstm(x, (begin, begin), weights, True, layers, 0.0, True, False, False)[0]
 
     def _turned(self, workload: Workload) -> tuple[str, ...]:
         return tuple(f"{m}{k}" for k in range(workload.sizes["layers"]) for m in "WR")
