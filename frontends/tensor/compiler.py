@@ -34,12 +34,12 @@ from arignote.frontends.tensor.policy import Plan, ShapePolicy
 from arignote.frontends.tensor.sharedvar import Container, aligned_copy
 from arignote.ir.bound import bound_symbols
 from arignote.ir.builder import describe
-from arignote.ir.core import Func
+from arignote.ir.core import Func, State, toposort
 from arignote.ir.diag import IRError, TypeInferenceError
 from arignote.ir.effects import silent
 from arignote.ir.interp import evaluate, run
 from arignote.ir.placement import host_scalars
-from arignote.ir.types import Dim, DimLike, dim_symbols
+from arignote.ir.types import Dim, dim_symbols
 from arignote.passes.guard import LARGEST
 from arignote.passes.pipelines import specialized
 from arignote.passes.sink import Sink
@@ -233,14 +233,18 @@ def resizing(func: Func) -> tuple[Func, list[int]]:
     compiled code writes into memory of the size that a shared variable has."""
     plain = {str(d) for v in func.inputs() for d in v.shape if isinstance(d, Dim)}
 
-    def resizes(old: DimLike, new: DimLike) -> bool:
-        return old != new and (str(new) not in plain if isinstance(new, Dim) else isinstance(old, Dim))
+    def resizes(state: State) -> bool:
+        """Whether the update has sizes of its own. A number in the place of a symbol is the size that the variable
+        must have, where it meets the variable on the way to its update; where it does not, it is another size."""
+        if state.update is None:
+            return False
+        pairs = [(a, b) for a, b in zip(state.value.shape, state.update.shape, strict=True) if a != b]
+        if any(isinstance(b, Dim) and str(b) not in plain for _, b in pairs):
+            return True
+        numbers = any(isinstance(a, Dim) and isinstance(b, int) for a, b in pairs)
+        return numbers and not any(state.value in op.operands for op in toposort([state.update]))
 
-    found = [
-        i
-        for i, s in enumerate(func.states)
-        if s.update is not None and any(map(resizes, s.value.shape, s.update.shape))
-    ]
+    found = [i for i, s in enumerate(func.states) if resizes(s)]
     if not found:
         return func, []
     states = [replace(s, update=None) if i in found else s for i, s in enumerate(func.states)]

@@ -164,6 +164,20 @@ def test_updates_of_dense_variables_may_change_their_size(mode: str) -> None:
     assert float(grow(np.zeros(1))) == 4950
 
 
+def test_updates_in_place_stay_in_place() -> None:
+    """A size that an argument states is that of the weights: their update needs no memory of its own."""
+    x, w = T.TensorType("float64", shape=(None, 3))("x"), ar.shared(np.ones((3, 2)))
+    cost = (T.dot(x, w) ** 2).sum()
+    f = ar.function([x], cost, updates=[(w, w - 0.01 * ar.grad(cost, w))])
+    array = w.container.array
+    f(np.ones((4, 3)))
+    assert w.container.array is array
+    assert f.executable.resized == []  # type: ignore[attr-defined]
+    reset = ar.function([], [], updates=[(w, T.zeros((1, 5)))])
+    reset()
+    assert w.get_value().shape == (1, 5)
+
+
 def test_names_and_paths() -> None:
     for path in ("sparse", "sparse.basic", "sparse.sandbox.sp2", "sparse.type", "sparse.sharedvar"):
         assert importlib.import_module(f"arignote.{path}") is not None
