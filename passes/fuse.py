@@ -31,12 +31,12 @@ class _Group:
     domain: Shape = ()
     axes: tuple[int, ...] = ()
     fusable: bool = True
-    bits: int = 0  # its own, and those of the groups merged into it
-    above: int = 0  # the bits of the groups it depends on: one or more of each
+    above: int = 0  # bit set of the groups it depends on
     size: int = field(default=1)
 
-    def __post_init__(self) -> None:
-        self.bits = 1 << self.index
+    @property
+    def bit(self) -> int:
+        return 1 << self.index
 
     def row_shapes(self) -> tuple[Shape, Shape]:
         """The shape of a value per row: with the reduced axes dropped, and with them kept as 1."""
@@ -88,6 +88,7 @@ class _Fusion:
         self.position = {op: i for i, op in enumerate(func.ops)}
         self.groups: dict[Op, _Group] = {}
         self.all: list[_Group] = []
+        self.merged = 0  # bit set of the groups that others have taken in
 
     def result(self) -> Func:
         for op in self.func.ops:
@@ -121,7 +122,7 @@ class _Fusion:
         self.groups[op] = group
         producers = [v.owner for v in op.operands if v.owner is not None and v.owner in self.groups]
         for p in producers:
-            group.above |= self.groups[p].bits | self.groups[p].above
+            group.above |= self.groups[p].bit | self.groups[p].above
         if not group.fusable and not self._row_reshape(op):
             return
         if _reads_memory(op):
@@ -171,8 +172,8 @@ class _Fusion:
         if space is None or self._reads_elsewhere(a, b) or self._reads_elsewhere(b, a):
             return False
         # A path a -> x -> b through another group x would become a cycle.
-        if any(x is not a and x.above & a.bits for x in self._before(b)) or any(
-            x is not b and x.above & b.bits for x in self._before(a)
+        if any(x is not a and x.above & a.bit for x in self._before(b)) or any(
+            x is not b and x.above & b.bit for x in self._before(a)
         ):
             return False
         ops = {*a.ops, *b.ops}
@@ -182,8 +183,8 @@ class _Fusion:
         a.fusable = b.fusable = True
         a.ops += b.ops
         a.size += b.size
-        a.bits |= b.bits
-        a.above = (a.above | b.above) & ~a.bits
+        self.merged |= b.bit
+        a.above = (a.above | b.above) & ~(self.merged | a.bit)
         for op in b.ops:
             self.groups[op] = a
         self.all[b.index] = a
@@ -200,7 +201,7 @@ class _Fusion:
         stack = [group]
         while stack:
             g = stack.pop()
-            news = g.above | g.bits
+            news = g.above | g.bit
             for op in g.ops:
                 for r in op.results:
                     for user in self.users.get(r, ()):
@@ -292,7 +293,7 @@ class _Fusion:
                     first = self.all[first.index]
                 if first is other or first.domain != other.domain or first.axes != other.axes:
                     continue
-                if first.above & other.bits or other.above & first.bits:
+                if first.above & other.bit or other.above & first.bit:
                     continue
                 self._try_merge(first, other)
 

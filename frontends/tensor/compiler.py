@@ -21,6 +21,7 @@ changes any state; that call, and others like it, run code in which these sizes 
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -191,9 +192,13 @@ class Specialising:
     def _find(self, key: Shapes, arrays: Sequence[Array], assuming: bool = True) -> Executable:
         """Code for calls of these shapes, which assumes the run-time sizes of this call, or none."""
         begin = time.perf_counter_ns()
+        collecting = gc.isenabled()
+        gc.disable()  # graphs are full of cycles, and nearly all of what passes make lives on: looking is in vain
         try:
             return self._choose(key, arrays, assuming)
         finally:
+            if collecting:
+                gc.enable()
             if self.mode.profile is not None:
                 self.mode.profile.compile_ns += time.perf_counter_ns() - begin
 
