@@ -15,14 +15,17 @@ import numpy as np
 from arignote.models.commands.options import set_option, user_errors
 from arignote.models.programs import Spec
 
-#: Symbolic sizes that neither shared variables nor `--size` give.
+#: Symbolic sizes that neither shared variables nor `--size` give, where `--size` gives no other one.
 SIZE = 128
 
 
 @click.command()
 @click.argument("what", metavar="MODEL|SCRIPT.py:FUNCTION")
 @click.option("--calls", type=click.IntRange(1), help="How often to call it; for a second by default.")
-@click.option("--size", "sizes", multiple=True, metavar="NAME=N", help="The size of a dimension, as `dump` names it.")
+@click.option(
+    "--size", "sizes", multiple=True, metavar="NAME=N",
+    help="The size of a dimension, as `dump` names it; where one is given, that of the others too.",
+)  # fmt: skip
 @click.option("--memory", is_flag=True, help="Show the workspace: what lives in it from when to when.")
 @click.option("--passes", is_flag=True, help="Show the time of every pass.")
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write a trace for Perfetto or Chrome.")
@@ -56,7 +59,11 @@ def profile(
     stats = ProfileStats(f"{program.name or 'function'} of {spec.what}")
     function = program.again(stats)
     arguments = example_arguments(function, dict(parse_size(s) for s in sizes))
-    function(*arguments)
+    try:
+        function(*arguments)
+    except (IndexError, ValueError) as error:
+        message = f"random arguments do not suit {program.name}; set sizes by --size: {error}"
+        raise click.ClickException(message) from None
     stats.reset()
     end = time.perf_counter() + 1.0
     while (calls is None and time.perf_counter() < end) or (calls is not None and stats.calls < calls):
@@ -78,7 +85,7 @@ def parse_size(text: str) -> tuple[str, int]:
 
 
 def example_arguments(function: Any, sizes: dict[str, int]) -> list[Any]:
-    """Random arguments that a function can be called with; sizes that shared variables leave open are `SIZE`."""
+    """Random arguments that a function can be called with; sizes that are left open are `SIZE`, or the one given."""
     from arignote.ir.types import Dim, dim_symbols
     from arignote.passes.inputs import array_for, equal_sizes, limits_of
 
@@ -89,7 +96,8 @@ def example_arguments(function: Any, sizes: dict[str, int]) -> list[Any]:
             if isinstance(dim, Dim) and dim == Dim.symbol(str(dim)):
                 known.setdefault(str(dim), int(size))
     unknown = [s for s in dim_symbols(d for p in func.params for d in p.shape) if s not in known]
-    env = {**dict.fromkeys(unknown, SIZE), **known, **equal_sizes(func, known)}
+    given = set(sizes.values())
+    env = {**dict.fromkeys(unknown, given.pop() if len(given) == 1 else SIZE), **known, **equal_sizes(func, known)}
     rng = np.random.default_rng(0)
     limits = limits_of(func, env)
     return [array_for(p, env, rng, "unit", limits.get(p, 1 if p.ndim == 0 else 3)) for p in func.params]

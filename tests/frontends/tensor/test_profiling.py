@@ -225,3 +225,10 @@ def test_the_command(function_name: str, tmp_path: Path) -> None:
     assert data["calls"] == 3 and data["applies"]
     wrong = CliRunner().invoke(main, ["profile", "logreg", "--size", "n"])
     assert wrong.exit_code == 2 and "NAME=N" in wrong.output
+
+
+def test_the_command_says_which_sizes_do_not_suit() -> None:
+    command = ["profile", "char_rnn{hidden=5}", "--size", "n=9", "--calls", "1"]
+    assert CliRunner().invoke(main, command).exit_code == 0  # the other size is the same
+    refused = CliRunner().invoke(main, [*command, "--size", "m=10"])
+    assert refused.exit_code == 1 and "set sizes by --size" in refused.output and "out of bounds" in refused.output
