@@ -242,7 +242,8 @@ def convolutions_table_command() -> None:
         f" {document['date'][:10]}.\n"
         "GFLOP/s of the multiplications and additions of the definition, in the least of the rounds, whatever is\n"
         "computed instead; *ratio*: of the times, to the fastest other library; *peak*: the share of the best rate of\n"
-        "fused multiplications and additions of this machine, above 100 % where fewer of them are done.\n\n"
+        "fused multiplications and additions of this machine, above 100 % where fewer of them are done, and left out\n"
+        f"where other work keeps the machine busy: here {document['load'] or 0:.0f} cores.\n\n"
     )
     (RESULTS.parent / "CONVOLUTIONS.md").write_text(text + table.convolutions(document) + "\n", encoding="utf-8")
 
