@@ -199,6 +199,7 @@ class Specialising:
         finally:
             if collecting:
                 gc.enable()
+                gc.collect(0)  # now, as a part of compiling, instead of in the call
             if self.mode.profile is not None:
                 self.mode.profile.compile_ns += time.perf_counter_ns() - begin
 
