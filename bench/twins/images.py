@@ -149,14 +149,16 @@ def _rule(torch: Any, model: Any, parameters: list[Any]) -> Callable[[Any, float
     from arignote.models.layered import MomentumModel
 
     if isinstance(model, TransformerModel):
-        optimiser = torch.optim.Adam(parameters, eps=1e-8)
+        slow = [p.shape[-1] == 6 for p in parameters]  # the layer of the transformations
+        groups = [[p for p, s in zip(parameters, slow, strict=True) if s == which] for which in (False, True)]
+        optimiser = torch.optim.Adam([{"params": group} for group in groups], eps=1e-8)
 
         def adam(gradients: Any, rate: float) -> None:
             for p, g in zip(parameters, gradients, strict=True):
                 p.grad = g
             torch.nn.utils.clip_grad_norm_(parameters, 5.0)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+            for group, factor in zip(optimiser.param_groups, (1.0, model.locate), strict=True):
+                group["lr"] = rate * factor
             optimiser.step()
 
         return adam

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from arignote.models.task import Painter
 
 IDENTITY = L.Constant(0), np.array([1, 0, 0, 0, 1, 0], np.float64)
+THETA = ("theta.W", "theta.b")  # the parameters that it is made with
 LARGE = 10_000  # images of digits from which the full number is made
 FEWEST = 200  # images for validation, and for tests
 SHOWN = 10  # images in the picture of crops
@@ -49,7 +50,10 @@ class TransformerModel(LayerModel):
     """How many times smaller than the image its part is that the classifier sees."""
     dropout: float = 0.5
     """Share of units that are dropped in training, before each dense layer of the classifier."""
-    rate: float = 0.001
+    rate: float = 0.0005
+    locate: float = 0.1
+    """The share of the rate with which the layer of the transformations learns: faster, and the window leaves the
+    image before anything has been learned from it."""
 
     def prepared(self, data: Dataset) -> Dataset:
         images = self.images if len(data.train.x) >= LARGE else max(1, self.images // 10)
@@ -59,7 +63,12 @@ class TransformerModel(LayerModel):
 
     def updates(self, cost: Any, parameters: Sequence[Any], rate: Any) -> dict[Any, Any]:
         clipped = optim.clip_norm(T.grad(cost, list(parameters)), 5.0)
-        return dict(optim.adam(clipped, list(parameters), rate))
+        updates: dict[Any, Any] = {}
+        for slow, factor in ((False, 1.0), (True, self.locate)):
+            pairs = [(g, p) for g, p in zip(clipped, parameters, strict=True) if (p.name in THETA) == slow]
+            gradients, variables = zip(*pairs, strict=True)
+            updates |= optim.adam(list(gradients), list(variables), rate * np.asarray(factor, clipped[0].dtype))
+        return updates
 
     @abstractmethod
     def crops(self, images: L.Layer) -> L.Layer:
@@ -110,7 +119,7 @@ class Stn(TransformerModel):
 
     def crops(self, images: L.Layer) -> L.Layer:
         where = L.Dense(features(L.Pool2D(images, 2), self.filters), self.hidden, "relu", W=L.HeUniform(gain="relu"))
-        theta = L.Dense(where, 6, W=IDENTITY[0], b=IDENTITY[1])
+        theta = L.Dense(where, 6, W=IDENTITY[0], b=IDENTITY[1], name="theta")
         return L.Transformer([images, theta], self.downsample)
 
 
@@ -129,7 +138,7 @@ class Rstn(TransformerModel):
     def crops(self, images: L.Layer) -> L.Layer:
         seen = L.Dense(features(L.Pool2D(images, 2), self.filters), self.hidden, "relu", W=L.HeUniform(gain="relu"))
         steps = L.GRU(_repeated(L.Dimshuffle(seen, (0, "x", 1)), self.n_labels), self.hidden, return_sequences=True)
-        theta = L.Dense(steps, 6, W=IDENTITY[0], b=IDENTITY[1])
+        theta = L.Dense(steps, 6, W=IDENTITY[0], b=IDENTITY[1], name="theta")
         channels, height, width = images.output_shape[1:]
         each = _repeated(L.Dimshuffle(images, (0, "x", 1, 2, 3)), self.n_labels)
         copies = L.Reshape(each, (-1, channels, height, width))
