@@ -43,7 +43,7 @@ def measure(
     """
     from arignote.models import registry
 
-    task = registry.find(name).with_settings(settings).task(data, seed=seed)
+    task: Any = registry.find(name).with_settings(settings).task(data, seed=seed)
     log(f"{name} on {task.data_name}: {task.about()}")
     peer, mine = twin(task), task.steps
     total = min(epochs * task.n_batches, steps or epochs * task.n_batches)
@@ -57,7 +57,7 @@ def measure(
         if mine.epoch is not None:
             mine.epoch(epoch, epochs)
         begun = time.perf_counter()
-        ours = mine.train(minibatch)
+        ours = float(mine.train(minibatch))
         turned = time.perf_counter()
         theirs = peer.train(epoch, epochs, minibatch)
         if step:  # the first step compiles

@@ -138,10 +138,10 @@ class NumpyOps:
         return Node(y, [x], lambda g: [g * y * (1 - y)])
 
 
-def _windows(x: Array, window: tuple[int, ...], stride: int, pad: int) -> Array:
+def _windows(x: Array, window: Any, stride: int, pad: int) -> Array:
     """(n, c, rows, columns, r, s)."""
     wide = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    found: Array = sliding_window_view(wide, window, axis=(2, 3))[:, :, ::stride, ::stride]  # type: ignore[call-overload]
+    found: Array = sliding_window_view(wide, window, axis=(2, 3))[:, :, ::stride, ::stride]
     return found
 
 
