@@ -26,7 +26,8 @@ def aligned_empty(
     size = math.prod(dims) * kind.itemsize
     raw = np.empty(size + alignment, np.uint8)
     start = -raw.ctypes.data % alignment
-    return raw[start : start + size].view(kind).reshape(dims)
+    # Not a slice of `raw`: one without elements would begin where `raw` does.
+    return np.ndarray(dims, kind, buffer=raw, offset=start)
 
 
 def aligned_zeros(
