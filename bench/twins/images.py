@@ -27,8 +27,9 @@ class ImageTwin:
         named = L.named_params(self.output)
         trained = set(L.named_params(self.output, trainable=True))
         self.of = {id(v): torch.from_numpy(v.get_value().copy()) for v in named.values()}
-        self.trained = [self.of[id(v)].requires_grad_() for name, v in named.items() if name in trained]
-        self.rule = _rule(torch, self.model, self.trained)
+        variables = [v for name, v in named.items() if name in trained]
+        self.trained = [self.of[id(v)].requires_grad_() for v in variables]
+        self.rule = _rule(torch, self.model, self.trained, [v.name for v in variables])
         torch.manual_seed(0)
 
     def train(self, epoch: int, epochs: int, minibatch: int) -> float:
@@ -142,15 +143,15 @@ class ImageTwin:
         return functional.batch_norm(x, None, None, scale, shift, training=True, eps=layer.epsilon)
 
 
-def _rule(torch: Any, model: Any, parameters: list[Any]) -> Callable[[Any, float], None]:
-    """How the model's parameters are updated, from gradients and the rate."""
+def _rule(torch: Any, model: Any, parameters: list[Any], names: list[Any]) -> Callable[[Any, float], None]:
+    """How the model's parameters, of those names, are updated from gradients and the rate."""
     from arignote.models.book.mnist_cnn import MnistCnn
-    from arignote.models.book.stn import TransformerModel
+    from arignote.models.book.stn import THETA, TransformerModel
     from arignote.models.layered import MomentumModel
 
     if isinstance(model, TransformerModel):
-        slow = [p.shape[-1] == 6 for p in parameters]  # the layer of the transformations
-        groups = [[p for p, s in zip(parameters, slow, strict=True) if s == which] for which in (False, True)]
+        groups = [[p for p, name in zip(parameters, names, strict=True) if (name in THETA) == slow]
+                  for slow in (False, True)]  # fmt: skip
         optimiser = torch.optim.Adam([{"params": group} for group in groups], eps=1e-8)
 
         def adam(gradients: Any, rate: float) -> None:
