@@ -18,7 +18,7 @@ import arignote.tensor as T
 from arignote.frontends.tensor.random import RandomStreams
 from arignote.models.data import Dataset
 from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, History, Record, Steps, curves
+from arignote.models.training import Checkpoint, History, Record, Steps
 from arignote.models.training import checkpoint as checkpoints
 from arignote.models.training.pictures import images_picture
 
@@ -215,7 +215,7 @@ class BoltzmannTask(Task):
     def pictures(self, history: History) -> Mapping[str, Painter]:
         title = f"{self.model.name} on {self.data_name}"
         return {
-            "learning_curves.png": lambda path: curves.loss_curves(history.records, self.n_batches, path, title=title),
+            **super().pictures(history),
             "filters.png": lambda path: images_picture(
                 self._as_images(self.machine.W.get_value().T), path, title=f"{title}: filters", each=True
             ),

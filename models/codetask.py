@@ -14,8 +14,8 @@ import arignote.tensor as T
 from arignote.frontends.layers import buckets, pad_sequences
 from arignote.models.data.sentences import Alphabet
 from arignote.models.data.statements import Code, Statement
-from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, History, Record, Steps, curves
+from arignote.models.task import Task
+from arignote.models.training import Checkpoint, History, Record, Steps
 from arignote.models.training import checkpoint as checkpoints
 
 if TYPE_CHECKING:
@@ -124,14 +124,6 @@ class CodeTask(Task):
         }  # fmt: skip
         parameters = {name: p.get_value() for name, p in self.parameters.items()}
         checkpoints.save(path, Checkpoint(self.model.name, parameters, progress=progress))
-
-    def pictures(self, history: History) -> Mapping[str, Painter]:
-        title = f"{self.model.name} on {self.data_name}"
-        return {
-            "learning_curves.png": lambda path: curves.learning_curves(
-                history.records, self.n_batches, path, title=title
-            ),
-        }
 
     # ------------------------------------------------------------ data
     def _minibatches(self, statements: Sequence[Statement], seed: int) -> list[tuple[Array, ...]]:

@@ -24,7 +24,7 @@ from arignote.models.layered import image_shape
 from arignote.models.likeness import discrepancy, nearest_labels
 from arignote.models.model import ModelBase, SettingError
 from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, History, Record, Steps, curves, pictures
+from arignote.models.training import Checkpoint, History, Record, Steps, pictures
 from arignote.models.training import checkpoint as checkpoints
 
 Array = NDArray[Any]
@@ -274,6 +274,6 @@ class GanTask(Task):
             pictures.images_picture(images, path, title=f"{title}: samples, a class in each row", columns=VARIANTS)
 
         return {
-            "learning_curves.png": lambda path: curves.loss_curves(history.records, self.n_batches, path, title=title),
+            **super().pictures(history),
             "samples.png": samples,
         }

@@ -77,9 +77,7 @@ class ImageTask(Task):
             curves.confusion_picture(matrix, path, title=f"{title}: test set")
 
         return {
-            "learning_curves.png": lambda path: curves.learning_curves(
-                history.records, self.n_batches, path, title=title
-            ),
+            **super().pictures(history),
             "confusion.png": confusion,
             **self.model.pictures(self.trainer),
         }

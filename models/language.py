@@ -20,8 +20,8 @@ from arignote.frontends.tensor.random import RandomStreams
 from arignote.frontends.tensor.scanning import until
 from arignote.models.data.sentences import END, LEVELS, START, Alphabet, Sentences, joined, load_sentences
 from arignote.models.model import ModelBase, SettingError
-from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, CheckpointError, History, Record, Steps, curves
+from arignote.models.task import Task
+from arignote.models.training import Checkpoint, CheckpointError, History, Record, Steps
 from arignote.models.training import checkpoint as checkpoints
 
 Array = NDArray[Any]
@@ -252,12 +252,6 @@ class LanguageTask(Task):
         }  # fmt: skip
         parameters = {name: p.get_value() for name, p in self.language.parameters.items()}
         checkpoints.save(path, Checkpoint(self.model.name, parameters, progress=progress))
-
-    def pictures(self, history: History) -> Mapping[str, Painter]:
-        title = f"{self.model.name} on {self.data_name}"
-        return {
-            "learning_curves.png": lambda path: curves.loss_curves(history.records, self.n_batches, path, title=title),
-        }
 
     def _inputs(self) -> tuple[Any, Any]:
         return T.vector("x", dtype="int32"), T.vector("y", dtype="int32")

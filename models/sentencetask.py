@@ -109,9 +109,7 @@ class SentenceTask(Task):
             curves.confusion_picture(matrix, path, title=f"{title}: test set", class_names=names)
 
         return {
-            "learning_curves.png": lambda path: curves.learning_curves(
-                history.records, self.n_batches, path, title=title
-            ),
+            **super().pictures(history),
             "confusion.png": confusion,
         }
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from arignote.models.training import History, Record, Steps
+from arignote.models.training import History, Record, Steps, curves
 
 #: Draws a picture into a file.
 Painter = Callable[[Path], object]
@@ -14,12 +14,13 @@ Painter = Callable[[Path], object]
 class Task(ABC):
     """A model and data, ready to be trained.
 
-    - `data_name`: of the data set;
+    - `model`, `data_name`: the model, and the name of the data set;
     - `batch`, `n_batches`: examples in a minibatch, minibatches in an epoch;
     - `epochs`, `interval`: by default, how long to train, and minibatches from one validation to the next;
     - `by_loss`: models are judged by their validation loss, not by their validation error.
     """
 
+    model: Any
     data_name: str
     batch: int
     n_batches: int
@@ -44,9 +45,11 @@ class Task(ABC):
     def save(self, path: Path, history: History) -> None:
         """Write the current parameters with everything needed to use them."""
 
-    @abstractmethod
     def pictures(self, history: History) -> Mapping[str, Painter]:
-        """What to draw after training, by file name. Painters raise ImportError without matplotlib."""
+        """What to draw after training, by file name: learning curves. Painters raise ImportError without matplotlib."""
+        draw = curves.loss_curves if self.by_loss else curves.learning_curves
+        title = f"{self.model.name} on {self.data_name}"
+        return {"learning_curves.png": lambda path: draw(history.records, self.n_batches, path, title=title)}
 
     def line(self, record: Record) -> str:
         """A validation as the book prints it."""

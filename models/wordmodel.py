@@ -19,8 +19,8 @@ import arignote.tensor as T
 from arignote.frontends.tensor.random import RandomStreams
 from arignote.models.data.text import PAD, Corpus, Vocabulary, load_corpus
 from arignote.models.model import ModelBase, SettingError
-from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, History, Record, Steps, curves
+from arignote.models.task import Task
+from arignote.models.training import Checkpoint, History, Record, Steps
 from arignote.models.training import checkpoint as checkpoints
 from arignote.models.wordvectors import WordVectors
 
@@ -123,6 +123,8 @@ class WordTask(Task):
     Raises `SettingError` for minibatches that are larger than a text.
     """
 
+    by_loss = True
+
     def __init__(
         self, model: WordModel, corpus: Corpus, *, seed: int, dtype: str = "float32", mode: Any = None
     ) -> None:
@@ -213,12 +215,6 @@ class WordTask(Task):
             "valid_loss": best.valid_loss if best else None, "test_loss": best.test_loss if best else None,
         }  # fmt: skip
         checkpoints.save(path, Checkpoint(self.model.name, self.snapshot(), progress=progress))
-
-    def pictures(self, history: History) -> Mapping[str, Painter]:
-        title = f"{self.model.name} on {self.data_name}"
-        return {
-            "learning_curves.png": lambda path: curves.loss_curves(history.records, self.n_batches, path, title=title),
-        }
 
     # ------------------------------------------------------------ graphs
     @cached_property

@@ -19,8 +19,8 @@ import arignote.tensor as T
 from arignote.frontends.tensor.random import RandomStreams
 from arignote.models.data.text import Corpus, Vocabulary, load_corpus
 from arignote.models.model import ModelBase, SettingError
-from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, History, Record, Steps, curves
+from arignote.models.task import Task
+from arignote.models.training import Checkpoint, History, Record, Steps
 from arignote.models.training import checkpoint as checkpoints
 
 Array = NDArray[Any]
@@ -271,12 +271,6 @@ class StreamTask(Task):
         }  # fmt: skip
         parameters = {name: p.get_value() for name, p in self.parameters.items()}
         checkpoints.save(path, Checkpoint(self.model.name, parameters, progress=progress))
-
-    def pictures(self, history: History) -> Mapping[str, Painter]:
-        title = f"{self.model.name} on {self.data_name}"
-        return {
-            "learning_curves.png": lambda path: curves.loss_curves(history.records, self.n_batches, path, title=title),
-        }
 
     # ------------------------------------------------------------ graphs
     def _variables(self) -> dict[str, Any]:
