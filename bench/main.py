@@ -456,19 +456,16 @@ def roofline_command(threads: str, seconds: float, out: str | None) -> None:
 
 @main.command("table")
 @click.option("--write", "target", default=None, help="File with the markers, e.g. README.md.")
+@click.option("--full", is_flag=True, help="With every peer, and where each run was made.")
 @click.option("--results", default=None, help="Folder of the result files (bench/results).")
-def table_command(target: str | None, results: str | None) -> None:
+def table_command(target: str | None, full: bool, results: str | None) -> None:
     """Render the latest results as markdown, and put them into a file if asked."""
     folder = Path(results) if results else RESULTS
-    found: dict[str, list[dict[str, Any]]] = {}
     try:
-        for kind, _, _ in table.SECTIONS:
-            last = report.latest(kind, folder)
-            if last is not None:
-                found[kind] = report.current(kind, folder) if kind == "run" else [last]
+        found = {kind: report.newest(kind, folder) for kind, _, _ in table.SECTIONS}
     except SchemaError as error:
         raise click.ClickException(str(error)) from None
-    text = table.render(found)
+    text = table.render(found) if full else table.overview(found)
     if target is None:
         click.echo(text)
         return

@@ -11,6 +11,9 @@ from typing import Any
 from bench.environment import LOAD, RESULTS, checkout, machine, overrides, packages, scrub
 from bench.schema import VERSION, SchemaError, validate
 
+WORKLOADS = ("run", "overhead", "compile-time", "memory")
+"""The kinds of reports whose results are of workloads and numbers of threads."""
+
 
 def envelope(
     kind: str,
@@ -84,3 +87,11 @@ def current(kind: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
         if results:
             found.append({**one, "results": results})
     return found
+
+
+def newest(kind: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """`current` where a kind has results of workloads, else a list of `latest` or of nothing."""
+    last = latest(kind, folder)
+    if last is None:
+        return []
+    return current(kind, folder) if kind in WORKLOADS else [last]

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench import overhead, peers
 from bench.roofline import floor
-from bench.workloads import Workload
+from bench.workloads import REGISTRY, Workload
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
@@ -125,8 +125,7 @@ def steps(report: Mapping[str, Any]) -> str:
         body.append([result["title"], str(threads), *cells, shown, least])
     text = rows(["step", "threads", *names, "ratio", "floor"], body)
     for threads, values in sorted(ratios.items()):
-        mean = math.exp(sum(math.log(v) for v in values) / len(values))
-        text += f"\n\nGeometric mean of the ratios, {threads} threads: {mean:.2f}."
+        text += f"\n\nGeometric mean of the ratios, {threads} threads: {_geometric(values):.2f}."
     return text + _notes(results)
 
 
@@ -227,6 +226,36 @@ def shares(report: Mapping[str, Any], measured: Sequence[Mapping[str, Any]]) -> 
     return rows(["share of the limit", "threads", *names], body)
 
 
+def summary(results: Sequence[Mapping[str, Any]]) -> str:
+    """One row for each workload: our time, the fastest peer's and the ratio, for each number of threads."""
+    found: dict[str, dict[int, dict[str, float]]] = {}
+    for result in results:
+        found.setdefault(result["title"], {})[int(result["threads"])] = _times(result)
+    order = [w.title for w in REGISTRY.values() if w.title in found]
+    counts = sorted({threads for times in found.values() for threads in times})
+    header, body = ["step"], []
+    for threads in counts:
+        header += [f"{threads} thread{'s' if threads > 1 else ''}", "fastest other", "ratio"]
+    ratios: dict[int, list[float]] = {threads: [] for threads in counts}
+    for title in [*order, *(title for title in found if title not in order)]:
+        cells = [title]
+        for threads in counts:
+            times = found[title].get(threads, {})
+            best, own = fastest_peer(times), ratio(times)
+            cells.append(duration(times[peers.OURS]) if peers.OURS in times else "–")
+            cells.append("–" if best is None else f"{duration(times[best])} {best}")
+            cells.append("–" if own is None else f"{own:.2f}")
+            if own is not None:
+                ratios[threads].append(own)
+        body.append(cells)
+    means = (f"{_geometric(values):.2f} on {threads}" for threads, values in ratios.items() if values)
+    return rows(header, body) + f"\n\nGeometric mean of the ratios, by threads: {', '.join(means)}."
+
+
+def _geometric(values: Sequence[float]) -> float:
+    return math.exp(sum(math.log(v) for v in values) / len(values))
+
+
 SECTIONS = (
     ("run", "Train steps, median of interleaved rounds, float32", steps),
     ("overhead", "Cost of calling a compiled function", calls),
@@ -249,13 +278,33 @@ def source(report: Mapping[str, Any]) -> str:
 
 
 def render(reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Every table there is a report for."""
+    """Every table there is a report for, with every peer."""
     parts: list[str] = []
     for kind, title, section in SECTIONS:
         for i, one in enumerate(reports.get(kind, ())):
             head = f"**{title}**\n\n" if i == 0 else ""
             parts.append(f"{head}{section(one)}\n\n{source(one)}")
     return "\n\n".join(parts) if parts else "No results yet: run `python -m bench run`."
+
+
+def overview(reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """As `render`, with one table for all steps, and where they were measured in one line."""
+    parts: list[str] = []
+    for kind, title, section in SECTIONS:
+        found = reports.get(kind, ())
+        if not found:
+            continue
+        together = [result for one in found for result in one["results"]] if len(found) > 1 else found[0]["results"]
+        table = summary(together) if kind == "run" else section({**found[0], "results": together})
+        parts.append(f"**{title}**\n\n{table}\n\n{_places(found)}")
+    return "\n\n".join(parts) if parts else "No results yet: run `python -m bench run`."
+
+
+def _places(reports: Sequence[Mapping[str, Any]]) -> str:
+    """Machines and dates."""
+    machines = dict.fromkeys(f"{r['machine']['cpu']}, {r['machine']['cores']} cores" for r in reports)
+    dates = sorted({str(r["date"])[:10] for r in reports})
+    return f"{'; '.join(machines)}; {', '.join(dates)}."
 
 
 def insert(text: str, table: str) -> str:

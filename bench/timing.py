@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,19 @@ def agree(
 
 
 def measure(
-    pool: Pool, workload: Workload, *, rounds: int, seed: int, slice_s: float, log: Log
+    pool: Pool,
+    workload: Workload,
+    *,
+    rounds: int,
+    seed: int,
+    slice_s: float,
+    log: Log,
+    unasked: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Build, compare, calibrate and time one workload on every worker of the pool."""
+    """Build, compare, calibrate and time one workload on every worker of the pool.
+
+    Peers that are `unasked`, and have no implementation of the workload, are left out and not missed.
+    """
     failed: dict[str, dict[str, str]] = {}
     built: dict[str, float] = {}
     inner: dict[str, int] = {}
@@ -81,6 +91,8 @@ def measure(
     for name in pool.handles:
         try:
             with pool.running(name) as worker:
+                if name in unasked and not worker.ask("implements", workload=workload.name)["answer"]:
+                    continue
                 built[name] = float(
                     worker.ask("build", workload=workload.name, seed=seed)["seconds"]
                 )
@@ -152,7 +164,9 @@ def run(
                 log(f"missing: {name}: {why['reason']} (remedy: {why['remedy']})")
             for workload in workloads:
                 log(f"{workload.title}, {count} thread{'s' if count > 1 else ''}")
-                one = measure(pool, workload, rounds=rounds, seed=seed, slice_s=slice_s, log=log)
+                one = measure(
+                    pool, workload, rounds=rounds, seed=seed, slice_s=slice_s, log=log, unasked=set(chosen) - set(names)
+                )
                 for name, took in sorted(one["peers"].items(), key=lambda p: p[1]["median_s"]):
                     middle, least = took["median_s"] * 1e3, took["min_s"] * 1e3
                     log(f"  {name:14} {middle:10.4f} ms  (min {least:.4f})")

@@ -42,6 +42,10 @@ class Worker:
                 reason = f"{self.peer.package} does not load: {type(error).__name__}: {error}"
         return {"missing": reason, "remedy": self.peer.remedy}
 
+    def implements(self, workload: str) -> dict[str, Any]:
+        """Whether the peer has an implementation of a workload."""
+        return {"answer": self.peer.implements(workloads.find(workload))}
+
     def build(self, workload: str, seed: int) -> dict[str, Any]:
         """Build a workload from the data of ``seed``; the one before is dropped."""
         self.runner = None
@@ -102,7 +106,7 @@ class Worker:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """One reply; an exception becomes an ``error``."""
         name = str(request.pop("do"))
-        if name not in {"hello", "build", "steps", "params", "calibrate", "time", "drop"}:
+        if name not in {"hello", "implements", "build", "steps", "params", "calibrate", "time", "drop"}:
             return {"error": f"unknown request {name!r}"}
         try:
             reply: dict[str, Any] = getattr(self, name)(**request)

@@ -47,13 +47,16 @@ class Peer(ABC):
     def version(self) -> str:
         """Version of the loaded library."""
 
+    def implements(self, workload: Workload) -> bool:
+        """Whether it has an implementation of the workload."""
+        return workload.family in self.builders()
+
     def build(self, workload: Workload, params: Params, threads: int) -> Runner:
         """Build ``workload`` from these arrays, which the peer may keep and change."""
         self.load(threads)
-        builders = self.builders()
-        if workload.family not in builders:
+        if not self.implements(workload):
             raise NotImplementedError(f"{self.name} has no implementation of {workload.family}")
-        return builders[workload.family](workload, params)
+        return self.builders()[workload.family](workload, params)
 
     @abstractmethod
     def builders(self) -> dict[str, Callable[[Workload, Params], Runner]]:

@@ -73,6 +73,15 @@ def test_a_pool_keeps_why_a_peer_is_missing(monkeypatch: pytest.MonkeyPatch) -> 
     assert "absent is missing" in text and "remedy: pip install a-package" in text
 
 
+def test_numpy_is_not_missed_where_nobody_asked_for_it() -> None:
+    spec = workloads.find("ntm-small")
+    with Pool(["numpy"], 1) as pool:
+        asked = timing.measure(pool, spec, rounds=1, seed=1, slice_s=0.0, log=print)
+        unasked = timing.measure(pool, spec, rounds=1, seed=1, slice_s=0.0, log=print, unasked={"numpy"})
+    assert "no implementation of ntm" in asked["missing"]["numpy"]["reason"]
+    assert unasked["missing"] == {}
+
+
 def test_a_peer_that_fails_on_one_workload_is_named_with_a_way_to_see_it() -> None:
     broken = replace(workloads.find("chain-small"), name="chain-of-nobody")
     with Pool(["numpy"], 1) as pool:

@@ -143,6 +143,24 @@ def test_the_table_of_steps(run: dict[str, Any]) -> None:
     assert "refused to time: jax has losses [1]" in text
 
 
+def test_the_summary_has_one_row_for_each_workload(run: dict[str, Any]) -> None:
+    two = [result("logreg", {"arignote": 3e-4, "jax": 4e-4}, threads=2)]
+    lines = table.summary([*two, *run["results"]]).splitlines()
+    assert lines[0] == "| step | 1 thread | fastest other | ratio | 2 threads | fastest other | ratio |"
+    assert lines[2] == "| logreg 600x784x10 | 400 µs | 800 µs jax | 0.50 | 300 µs | 400 µs jax | 0.75 |"
+    assert "8.00 ms | 9.00 ms numpy | 0.89 | – | – | – |" in lines[3]
+    assert "| – | 5.00 µs jax | – | – | – | – |" in lines[5]
+    assert lines[-1] == "Geometric mean of the ratios, by threads: 0.67 on 1, 0.75 on 2."
+
+
+def test_the_overview_says_where_and_when(run: dict[str, Any]) -> None:
+    later = {**run, "date": "2031-02-03T00:00:00+00:00"}
+    text = table.overview({"run": [later, run], "overhead": []})
+    assert text.startswith("**Train steps") and "2031-02-03." in text.splitlines()[-1]
+    assert text.count("logreg") == 1 and "overhead" not in text
+    assert "No results" in table.overview({})
+
+
 def test_the_ratio_is_to_the_fastest_peer_whoever_it_is() -> None:
     assert table.ratio({"arignote": 2.0, "jax": 4.0, "numpy": 1.0}) == 2.0
     assert table.ratio({"jax": 4.0}) is None
@@ -180,7 +198,9 @@ def test_the_markers_are_filled_and_filled_again(run: dict[str, Any], tmp_path: 
         text = readme.read_text()
         assert text.startswith("# Head\n\n<!-- bench:begin -->\n")
         assert text.endswith("<!-- bench:end -->\n\ntail\n")
-        assert "old" not in text and text.count("logreg 600x784x10 | 1") == 1
+        assert "old" not in text and text.count("logreg 600x784x10 |") == 1
+    full = CliRunner().invoke(command_line.main, [*arguments, "--full"])
+    assert full.exit_code == 0 and "| logreg 600x784x10 | 1 | 400 µs | 2.00 ms |" in readme.read_text()
 
 
 def test_a_file_without_markers_is_left_alone(tmp_path: Path) -> None:
