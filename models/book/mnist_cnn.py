@@ -30,7 +30,8 @@ class MnistCnn(LayerModel):
     """Share of units that are dropped in training, before each dense layer."""
     momentum: float = 0.9
     """Share of the last step that is kept."""
-    rate: float = 0.01
+    rate: float = 0.05
+    """Learning rate of Nesterov's momentum."""
 
     def build(self, images: L.Layer, n_classes: int) -> L.Layer:
         return digits_network(images, n_classes, self.filters, self.hidden, self.dropout)
