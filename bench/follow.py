@@ -39,6 +39,7 @@ def measure(
         raise ValueError(f"{name} is no model of word vectors")
     task = WordTask(model, load_corpus(data), seed=seed)
     log(f"{name} on {task.data_name}: {task.about()}")
+    analogies, similarities = load_analogies(questions), load_similarities(questions)
     peer = _Torch(task)
     at, ours, theirs = [], [], []
     seconds = {"arignote": 0.0, "torch": 0.0}
@@ -57,10 +58,10 @@ def measure(
             log(f"step {step}: arignote {mine:.6f}, torch {other:.6f}, difference {100 * abs(mine / other - 1):.4f} %")
     worst = max(abs(a / b - 1) for a, b in zip(ours, theirs, strict=True))
     log(f"largest difference {100 * worst:.4f} %; " + ", ".join(f"{k} {s:.1f} s" for k, s in seconds.items()))
-    answers = task.words.answer(load_analogies(questions))
+    answers = task.words.answer(analogies)
     asked, right = sum(a.asked for a in answers), sum(a.right for a in answers)
     log(f"analogies: {right} of {asked} right, {sum(a.skipped for a in answers)} skipped")
-    found = task.words.correlate(load_similarities(questions))
+    found = task.words.correlate(similarities)
     for one in found:
         log(f"{one.name}: Spearman {one.rho:.3f} over {one.pairs} pairs, {one.skipped} skipped")
     return {

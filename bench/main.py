@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -408,23 +409,27 @@ def follow_command(
 @click.option("--data", default=None, help="As for `arignote train`.")
 @click.option("--epochs", default=1, show_default=True, help="Passes over the data.")
 @click.option("--steps", type=int, default=None, help="End after so many steps.")
-@click.option("--validations", default=1, show_default=True, help="In each epoch.")
+@click.option("--minutes", type=float, default=math.inf, help="End after so many of training.")
+@click.option("--validations", default=1, show_default=True, help="In each epoch; 0: none.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As for `arignote train`.")
 @_seed_option
 @_out_option
 def curves_command(
-    model: str, data: str | None, epochs: int, steps: int | None, validations: int, settings: tuple[str, ...],
-    seed: int, out: str | None,
+    model: str, data: str | None, epochs: int, steps: int | None, minutes: float, validations: int,
+    settings: tuple[str, ...], seed: int, out: str | None,
 ) -> None:
     """Train MODEL here and in PyTorch from the same values on the same minibatches: curves as JSON and PNG."""
     from arignote.models.data import DataError
     from arignote.models.model import SettingError
     from arignote.models.registry import UnknownModelError
 
-    words = {"data": data, "epochs": epochs, "steps": steps, "validations": validations, "set": settings, "seed": seed}
+    words = {
+        "data": data, "epochs": epochs, "steps": steps, "minutes": minutes if minutes < math.inf else None,
+        "validations": validations, "set": settings, "seed": seed,
+    }  # fmt: skip
     try:
-        result = curves.measure(model, data, epochs=epochs, steps=steps, validations=validations, seed=seed, log=_log,
-                                settings=settings)  # fmt: skip
+        result = curves.measure(model, data, epochs=epochs, steps=steps, minutes=minutes, validations=validations,
+                                seed=seed, log=_log, settings=settings)  # fmt: skip
     except (NoTwinError, DataError, SettingError, UnknownModelError) as error:
         raise click.ClickException(str(error)) from None
     command = [*_command("curves", words), model]

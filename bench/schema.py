@@ -120,9 +120,13 @@ _CURVES: dict[str, Check] = {
     "settings": _mapping,
     "parameters": _count,
     "by_loss": lambda v: isinstance(v, bool),
+    "steps": _count,
+    "epochs": _positive,
     "first": lambda v: isinstance(v, list) and all(_number(x) for pair in v for x in pair),
-    "validations": lambda v: isinstance(v, list) and bool(v),
+    "training": _mapping,
+    "validations": lambda v: isinstance(v, list),
     "seconds": _mapping,
+    "cpu_seconds": _mapping,
 }
 _VALIDATED: dict[str, Check] = {
     "step": _count,

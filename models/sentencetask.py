@@ -24,8 +24,9 @@ Array = NDArray[Any]
 class SentenceTask(Task):
     """A classifier of sentences, padded in front to the longest one of the training set, and sentences.
 
-    Training sentences are shuffled once, by the seed. Raises `SettingError` for minibatches that are
-    larger than the training set.
+    - `training`: the training sentences as `arrays`, shuffled once, by the seed.
+
+    Raises `SettingError` for minibatches that are larger than the training set.
     """
 
     def __init__(self, model: "BilstmSentiment", data: SentimentData, *, seed: int, mode: Any = None) -> None:
@@ -39,21 +40,23 @@ class SentenceTask(Task):
         self.vocabulary = Vocabulary.of(data.train.x, model.vocabulary)
         self.network = model.network(len(data.classes), seed, mode)
         order = np.random.RandomState(seed).permutation(len(data.train.x))
-        self._train = tuple(a[order] for a in self._arrays(data.train))
+        x, y = self.arrays(data.train)
+        self.training = x[order], y[order]
 
-    def _arrays(self, texts: Texts) -> tuple[Array, Array]:
+    def arrays(self, texts: Texts) -> tuple[Array, Array]:
+        """Texts as word numbers int32[n, length], and their classes int32[n]."""
         return self.vocabulary.numbers(texts.x, self.length), texts.y
 
     @property
     def steps(self) -> Steps:
-        x, y = self._train
+        x, y = self.training
 
         def step(minibatch: int) -> float:
             rows = slice(minibatch * self.batch, (minibatch + 1) * self.batch)
             return self.network.train_on_batch(x[rows], y[rows])["loss"]
 
         def evaluated(texts: Texts) -> Callable[[], tuple[float, float]]:
-            arrays = self._arrays(texts)
+            arrays = self.arrays(texts)
 
             def measure() -> tuple[float, float]:
                 logs = self.network.evaluate(*arrays, batch=100)
@@ -104,7 +107,7 @@ class SentenceTask(Task):
         names = self.data.classes
 
         def confusion(path: Path) -> None:
-            x, y = self._arrays(self.data.test)
+            x, y = self.arrays(self.data.test)
             matrix = curves.confusion_matrix(y, self.network.predict(x, batch=100).argmax(axis=1), len(names))
             curves.confusion_picture(matrix, path, title=f"{title}: test set", class_names=names)
 

@@ -161,7 +161,7 @@ class StreamTask(Task):
     ) -> None:
         self.model, self.corpus, self.data_name = model, corpus, corpus.name
         self.dtype, self.mode, self.batch = dtype, mode, model.batch
-        self.vocabulary = Vocabulary.of(corpus.train)
+        self.vocabulary = Vocabulary.of(corpus.train, padding=False)
         self.parameters = model.parameters(len(self.vocabulary), seed, dtype)
         self.streams = RandomStreams(seed)
         self.halving = ar.optim.Halving(model.rate)

@@ -28,6 +28,7 @@ def twin(task: Any) -> Twin:
     from arignote.models.imagetask import ImageTask
     from arignote.models.language import LanguageTask
     from arignote.models.layered import LayerModel
+    from arignote.models.sentencetask import SentenceTask
     from arignote.models.wordstream import StreamTask
 
     make: Callable[[Any], Twin]
@@ -37,7 +38,9 @@ def twin(task: Any) -> Twin:
         from bench.twins.sentences import SentenceTwin as make
     elif isinstance(task, StreamTask):
         from bench.twins.streams import StreamTwin as make
+    elif isinstance(task, SentenceTask):
+        from bench.twins.texts import TextTwin as make
     else:
-        raise NoTwinError(f"{task.model.name} is not written for PyTorch; models of layers, of sentences and of "
-                          "running text are")  # fmt: skip
+        raise NoTwinError(f"{task.model.name} is not written for PyTorch; models of layers of images, of "
+                          "sentences and of running text are")  # fmt: skip
     return make(task)

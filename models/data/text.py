@@ -28,7 +28,7 @@ FEWEST_WORDS = 100
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words and their numbers: `<pad>` is 0, `<unk>` 1, then the others, the most frequent first.
+    """Words and their numbers: `<pad>` (if there is padding) and `<unk>`, then the others, the most frequent first.
 
     - `words`: by number; `counts`: how often each occurs in the training text (`<unk>`: all others together).
     """
@@ -37,7 +37,7 @@ class Vocabulary:
     counts: tuple[int, ...]
 
     @staticmethod
-    def of(text: Sequence[str], min_count: int = 1) -> "Vocabulary":
+    def of(text: Sequence[str], min_count: int = 1, *, padding: bool = True) -> "Vocabulary":
         """The words that occur `min_count` times or more; of equally frequent ones, in alphabetical order."""
         counts = Counter(text)
         unknown = counts.pop(UNKNOWN, 0)
@@ -45,7 +45,8 @@ class Vocabulary:
         kept = sorted(((-n, word) for word, n in counts.items() if n >= min_count))
         rest = unknown + sum(n for n in counts.values() if n < min_count)
         words, frequencies = [word for _, word in kept], [-n for n, _ in kept]
-        return Vocabulary((PAD, UNKNOWN, *words), (0, rest, *frequencies))
+        pad = [PAD] if padding else []
+        return Vocabulary((*pad, UNKNOWN, *words), (*(0 for _ in pad), rest, *frequencies))
 
     def __len__(self) -> int:
         return len(self.words)

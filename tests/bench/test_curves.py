@@ -27,6 +27,7 @@ QUIET = ("drop_words=0", "drop_inputs=0", "drop_states=0", "drop_outputs=0", "hi
         ("stacked_lstm", QUIET),
         ("deep_transition", QUIET),
         ("rhn", (*QUIET, "depth=2")),
+        ("bilstm_sentiment", ("hidden=5", "embedding=4", "vocabulary=300")),
     ],
 )
 def test_first_losses_are_those_of_pytorch(name: str, settings: tuple[str, ...], tmp_path: Path) -> None:
