@@ -66,9 +66,10 @@ def measure(
     log: Log,
     unasked: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Build, compare, calibrate and time one workload on every worker of the pool.
+    """Build and compare one workload on every worker of the pool; calibrate and time it there.
 
-    Peers that are `unasked`, and have no implementation of the workload, are left out and not missed.
+    Peers that are `unasked` are compared, but not timed; without an implementation of the workload they are left out
+    and not missed.
     """
     failed: dict[str, dict[str, str]] = {}
     built: dict[str, float] = {}
@@ -106,7 +107,7 @@ def measure(
         log(f"  {error}")
         return result
 
-    for name in [n for n in built if n not in failed]:
+    for name in [n for n in built if n not in failed and n not in unasked]:
         try:
             with pool.running(name) as worker:
                 inner[name] = int(worker.ask("calibrate", seconds=slice_s)["inner"])
@@ -153,7 +154,7 @@ def run(
     slice_s: float = SLICE,
     python: str | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Time ``workloads`` on the peers called ``names``; NumPy and other references always take part."""
+    """Time ``workloads`` on the peers called ``names``; NumPy and other references always compute what is compared."""
     chosen = list(dict.fromkeys([*names, peers.REFERENCE, *(w.reference for w in workloads)]))
     results: list[dict[str, Any]] = []
     versions: dict[str, str] = {}

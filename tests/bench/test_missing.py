@@ -92,6 +92,16 @@ def test_a_peer_that_fails_on_one_workload_is_named_with_a_way_to_see_it() -> No
     assert result["peers"] == {} and "the reference numpy did not run" in result["refused"]
 
 
+def test_a_reference_that_is_not_asked_for_computes_but_is_not_timed() -> None:
+    with Pool(["numpy"], 1) as pool:
+        spec = workloads.find("chain-small")
+        result = timing.measure(
+            pool, spec, rounds=1, seed=1, slice_s=0.0, log=lambda line: None, unasked={"numpy"}
+        )
+    assert result["refused"] is None and len(result["agreement"]["losses"]["numpy"]) == result["agreement"]["steps"]
+    assert result["peers"] == {}
+
+
 def test_a_worker_reports_errors_and_goes_on() -> None:
     with Pool(["numpy"], 1) as pool, pool.running("numpy") as worker:
         with pytest.raises(WorkerError, match="nothing is built"):
