@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from arignote.codegen.convpad import Padded
-from arignote.codegen.convspec import Sizes, minimum
+from arignote.codegen.convspec import Sizes, each_block, minimum
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector, transposed
@@ -146,7 +146,6 @@ class ConvOuter:
     def blocks(self, panel: Vectors, g: Any, tiles: tuple[Any, Any], cs: tuple[Any, Any]) -> None:
         """All blocks of pixels."""
         e, s = self.e, self.s
-        whole, rest = divmod(self.row.count, self.rows)
 
         def rows(n: Any, count: Any, place: Any, first: Any, height: int) -> None:
             self.turn(panel, g, tiles, (n, count), (place, first), height)
@@ -167,19 +166,7 @@ class ConvOuter:
 
             e.loop(e.bind(floordiv(cs[1] - cs[0] + i64(self.held - 1), i64(self.held)), "q"), channels)
 
-        def images(q: Any) -> None:
-            n = e.bind(mul(q, i64(self.images)), "n")
-            count = i64(1) if self.images == 1 else e.bind(minimum(i64(self.images), self.n - n), "count")
-
-            def place(d: Any) -> None:
-                e.loop(i64(whole), lambda b: rows(n, count, d, mul(b, i64(self.rows)), self.rows))
-                if rest:
-                    rows(n, count, d, i64(whole * self.rows), rest)
-
-            e.loop(i64(self.depth.count), place)
-
-        total = self.n if self.images == 1 else floordiv(self.n + i64(self.images - 1), i64(self.images))
-        e.loop(e.bind(total, "total"), images)
+        each_block(e, self.n, self.images, self.axes, self.rows, rows)
 
     def turn(
         self, panel: Vectors, g: Any, tiles: tuple[Any, Any], ns: tuple[Any, Any], at: tuple[Any, Any], height: int

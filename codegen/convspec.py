@@ -8,11 +8,12 @@ the columns and rows of each residue modulo `step` side by side, so that all tha
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from arignote.codegen.emit import Emitter
-from arignote.codegen.exprs import ZERO, Buffer, add, i64, is_const, mul
+from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, i64, is_const, mul
 from arignote.codegen.microkernels import Vectors, ceil_div, load_vector, splat, store_vector
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op
@@ -166,6 +167,28 @@ def copy_run(
 def powers(count: int) -> list[int]:
     """`count` as a sum of different powers of two, the largest first: widths of vectors that processors have."""
     return [1 << b for b in reversed(range(count.bit_length())) if count >> b & 1]
+
+
+def each_block(
+    e: Emitter, n: Any, images: int, axes: Axes, rows: int, body: Callable[[Any, Any, Any, Any, int], None]
+) -> None:
+    """`body(first image, images, place in depth, first row, rows)` for all blocks of pixels of the results of `n`
+    images: `rows` rows of one image at a place, or all rows of up to `images` images."""
+    depth, row, _ = axes
+    whole, rest = divmod(row.count, rows)
+
+    def block(q: Any) -> None:
+        first = e.bind(mul(q, i64(images)), "n")
+        count = i64(1) if images == 1 else e.bind(minimum(i64(images), n - first), "count")
+
+        def place(d: Any) -> None:
+            e.loop(i64(whole), lambda b: body(first, count, d, mul(b, i64(rows)), rows))
+            if rest:
+                body(first, count, d, i64(whole * rows), rest)
+
+        e.loop(i64(depth.count), place)
+
+    e.loop(e.bind(n if images == 1 else floordiv(n + i64(images - 1), i64(images)), "total"), block)
 
 
 @dataclass(frozen=True)

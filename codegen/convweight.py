@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from arignote.codegen.convspec import Shape, Sizes, Source, copy_run, minimum, powers
+from arignote.codegen.convspec import Shape, Sizes, Source, copy_run, each_block, minimum, powers
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import (
@@ -142,7 +142,6 @@ class ConvWeight:
     def blocks(self, panel: Vectors, g: Any, ks: tuple[Any, Any], cs: tuple[Any, Any]) -> None:
         """All blocks of pixels, and for each all channels of the part."""
         e = self.e
-        whole, rest = divmod(self.row.count, self.rows)
 
         def rows(n: Any, count: Any, place: Any, first: Any, height: int) -> None:
             def channels(q: Any) -> None:
@@ -153,19 +152,7 @@ class ConvWeight:
 
             e.loop(e.bind(floordiv(cs[1] - cs[0] + i64(self.channels - 1), i64(self.channels)), "q"), channels)
 
-        def images(q: Any) -> None:
-            n = e.bind(mul(q, i64(self.images)), "n")
-            count = i64(1) if self.images == 1 else e.bind(minimum(i64(self.images), self.n - n), "count")
-
-            def place(d: Any) -> None:
-                e.loop(i64(whole), lambda b: rows(n, count, d, mul(b, i64(self.rows)), self.rows))
-                if rest:
-                    rows(n, count, d, i64(whole * self.rows), rest)
-
-            e.loop(i64(self.depth.count), place)
-
-        total = self.n if self.images == 1 else floordiv(self.n + i64(self.images - 1), i64(self.images))
-        e.loop(e.bind(total, "total"), images)
+        each_block(e, self.n, self.images, self.axes, self.rows, rows)
 
     # -- packing ----------------------------------------------------------------------------------------------------
 

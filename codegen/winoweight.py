@@ -2,7 +2,8 @@
 
 From y = A [(G g) * (B d)] follows dg = G^T [(A^T dy) * (B d)]: for each place of a tile, the sums over all tiles of the
 products of channels of the transformed image with filters of the transformed gradient, and at the end one
-transformation for each channel and filter. Threads share filters, or channels where there are few filters.
+transformation for each channel and filter. Threads share images, with sums of their own, which are added up at the end;
+where sums are large, they share filters or channels instead.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
 from arignote.codegen.winomath import matrices
 from arignote.codegen.winotiles import M, Tiles, both, by_rest
+from arignote.ir.ops.conv import winograd_sums
 
 VALUES_BYTES = 320 * 1024  # of the transformed tiles of a block, image and gradient: in the second-level cache
 PARALLEL_FLOPS = 2_000_000.0
+SUM_BYTES = 160 * 1024  # of all sums, up to which adding up those of several threads takes less time than it saves
 
 
 class WinogradWeight:
@@ -54,32 +57,55 @@ class WinogradWeight:
         turned = [list(row) for row in zip(*a, strict=True)]
         self.source = Tiles(self.e, self.x, s.c, image, low, tiles, b, lanes)
         self.result = Tiles(self.e, self.y, s.k, space, (0, 0), tiles, turned, lanes)
-        self.filter_parts = min(self.threads, self.groups)
-        self.channel_parts = min(ceil_div(self.threads, self.filter_parts), self.channels)
+        size = self.size**2 * self.groups * self.vectors * self.channels * lanes**2
+        self.image_parts = 1
+        if size * ITEM[s.dtype] <= SUM_BYTES:
+            self.image_parts = min(self.threads, winograd_sums(s.k, s.c) // size)
+        self.image_step = size  # between the sums of two parts
+        want = ceil_div(self.threads, self.image_parts)
+        self.filter_parts = min(want, self.groups)
+        self.channel_parts = min(ceil_div(want, self.filter_parts), self.channels)
 
     def function(self) -> Any:
         e = self.e
+        count = floordiv(self.n + i64(self.images - 1), i64(self.images)) if self.images > 1 else self.n
+        count = e.bind(mul(count, i64(self.bands)), "blocks")
+        parts = self.channel_parts * self.filter_parts
+
+        def span(part: Any, parts: int, count: Any) -> tuple[Any, Any]:
+            if parts == 1:
+                return ZERO, count
+            low, high = (floordiv((part + i64(d)) * count, i64(parts)) for d in (0, 1))
+            return e.bind(low, "low"), e.bind(high, "high")
+
+        def memory() -> None:
+            self.cells = Vectors(e, self.s.dtype, 3 * self.size, self.lanes)
+            self.taps = Vectors(e, self.s.dtype, 9, self.lanes)
 
         def prologue() -> None:
             self.source.allocate()
             self.result.allocate()
-            self.cells = Vectors(e, self.s.dtype, 3 * self.size, self.lanes)
-            self.taps = Vectors(e, self.s.dtype, 9, self.lanes)
+            memory()
 
         def task(t: Any) -> None:
-            def span(part: Any, parts: int, count: int) -> tuple[Any, Any]:
-                if parts == 1:
-                    return ZERO, i64(count)
-                low, high = (floordiv((part + i64(d)) * i64(count), i64(parts)) for d in (0, 1))
-                return e.bind(low, "low"), e.bind(high, "high")
-
-            channels = span(floormod(t, i64(self.channel_parts)), self.channel_parts, self.channels)
-            groups = span(floordiv(t, i64(self.channel_parts)), self.filter_parts, self.groups)
+            t, image = e.bind(floormod(t, i64(parts)), "t"), e.bind(floordiv(t, i64(parts)), "image")
+            self.part = mul(image, i64(self.image_step)) if self.image_parts > 1 else ZERO
+            channels = span(floormod(t, i64(self.channel_parts)), self.channel_parts, i64(self.channels))
+            groups = span(floordiv(t, i64(self.channel_parts)), self.filter_parts, i64(self.groups))
             self.each(groups, channels, self.clear)
-            self.blocks(groups, channels)
-            self.each(groups, channels, self.finish)
+            self.blocks(groups, channels, span(image, self.image_parts, count))
+            if self.image_parts == 1:
+                self.each(groups, channels, self.finish)
 
-        e.tasks(i64(self.channel_parts * self.filter_parts), self.threads, task, prologue)
+        e.tasks(i64(parts * self.image_parts), self.threads, task, prologue)
+        if self.image_parts > 1:
+            self.part = ZERO
+
+            def end(t: Any) -> None:
+                q, c = floordiv(t, i64(self.channels)), floormod(t, i64(self.channels))
+                self.finish(e.bind(q, "q"), e.bind(c, "c"))
+
+            e.tasks(i64(self.groups * self.channels), self.threads, end, memory)
         buffers = dict(zip(self.pointers.values(), (self.x, self.y, self.w, self.p), strict=True))
         return private_function([*self.pointers.values(), self.n], buffers, e.stmts)
 
@@ -95,7 +121,7 @@ class WinogradWeight:
     def sums(self, f: Any, q: Any, c: Any) -> Any:
         """Where the sums of place `f`, group `q` of filters and channel `c` lie in the workspace."""
         row = add(mul(f, i64(self.groups)), q)
-        return mul(add(mul(row, i64(self.channels * self.lanes)), c), i64(self.vectors * self.lanes))
+        return add(self.part, mul(add(mul(row, i64(self.channels * self.lanes)), c), i64(self.vectors * self.lanes)))
 
     def clear(self, q: Any, c: Any) -> None:
         """Zero the sums of a group of filters for a vector of channels."""
@@ -108,8 +134,8 @@ class WinogradWeight:
 
         e.loop(i64(self.size**2), place)
 
-    def blocks(self, groups: tuple[Any, Any], channels: tuple[Any, Any]) -> None:
-        """All blocks of tiles."""
+    def blocks(self, groups: tuple[Any, Any], channels: tuple[Any, Any], blocks: tuple[Any, Any]) -> None:
+        """The blocks of tiles from the first to before the last."""
         e = self.e
         total = ceil_div(self.s.k, self.lanes)
         filters = (mul(groups[0], i64(self.vectors)), minimum(mul(groups[1], i64(self.vectors)), i64(total)))
@@ -129,8 +155,8 @@ class WinogradWeight:
             tiles = e.bind(mul(count, i64(self.high * self.wide)), "tiles")
             e.loop(i64(self.size**2), lambda f: self.place(f, groups, channels, tiles))
 
-        blocks = floordiv(self.n + i64(self.images - 1), i64(self.images)) if self.images > 1 else self.n
-        e.loop(e.bind(mul(blocks, i64(self.bands)), "blocks"), block)
+        first, last = blocks
+        e.loop(last if first is ZERO else last - first, block, start=first)
 
     def place(self, f: Any, groups: tuple[Any, Any], channels: tuple[Any, Any], tiles: Any) -> None:
         """Add the products of `tiles` tiles at place `f` to the sums."""
@@ -187,7 +213,11 @@ class WinogradWeight:
             step = self.groups * self.channels * lanes * self.vectors * lanes
 
             def load(i: int, j: int) -> Any:
-                return load_vector(self.p, add(at, i64((i * self.size + j) * step)), lanes)
+                here = add(at, i64((i * self.size + j) * step))
+                x = load_vector(self.p, here, lanes)
+                for part in range(1, self.image_parts):
+                    x = x + load_vector(self.p, add(here, i64(part * self.image_step)), lanes)
+                return x
 
             for i, row in enumerate(both(e, turned, self.cells, load, lanes)):
                 for j, x in enumerate(row):

@@ -272,7 +272,7 @@ def scratch_of(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict
         return columns_of(x.dtype, w.shape[2:], w.shape[1], y.shape[2:])
     if is_winograd(op, x, w, y, attrs):
         vectors, others = w.shape[:2] if op != "conv_data" else w.shape[1::-1]
-        return (w.with_shape((36 * (vectors + 63) * (others + FILTERS - 1),)),)
+        return (w.with_shape((winograd_sums(vectors, others),)),)
     if is_strided(op, x, w, y, attrs):
         return (w.with_shape(((w.shape[0] + 63) * prod_dims(w.shape[1:]),)),)
     if op != "conv_weight":
@@ -280,6 +280,12 @@ def scratch_of(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict
     if not is_outer(w, attrs["groups"]):
         return ()
     return (w.with_shape(((w.shape[0] + 63 * attrs["groups"]) * prod_dims(w.shape[1:]),)),)
+
+
+def winograd_sums(vectors: Any, others: Any) -> Any:
+    """The workspace of a convolution by Winograd's algorithm, in elements: for each place of a tile, all filters or
+    sums, of which the first axis is filled up to whole groups of vectors, the second to whole vectors."""
+    return 36 * (vectors + 63) * (others + FILTERS - 1)
 
 
 def columns_of(dtype: str, window: Shape, channels: DimLike, out: Shape) -> tuple[TensorType, ...]:

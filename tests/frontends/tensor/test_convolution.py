@@ -65,7 +65,7 @@ WINOGRAD = [
 
 @pytest.mark.parametrize("start", range(len(WINOGRAD)))
 def test_convolutions_by_tiles_of_winograd(start: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("winograd", "convouter"):
+    for module in ("winograd", "winoweight", "convouter"):
         monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
     chosen = WINOGRAD[start : start + 1]
     for c in chosen:
