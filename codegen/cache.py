@@ -88,9 +88,14 @@ def _locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
+def object_path(key: str) -> Path:
+    """Where the object for `key` is kept."""
+    return cache_folder() / f"{key}.aro"
+
+
 def fetch(key: str, build: Callable[[], bytes]) -> tuple[bytes, bool]:
     """The object for `key`, from the cache or from `build`; and whether it was in the cache."""
-    path = cache_folder() / f"{key}.aro"
+    path = object_path(key)
     data = read(path)
     if data is not None:
         return data, True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arignote.codegen import cache
-from arignote.codegen.abi import abi_of
+from arignote.codegen.abi import Abi, abi_of
 from arignote.codegen.executable import Container, Executable
 from arignote.codegen.loader import VERSIONS, EnvironmentProblem, check_versions, ffi, load_object
 from arignote.codegen.profile import Timer
@@ -30,19 +30,24 @@ def generator() -> str:
 
 @dataclass(frozen=True)
 class Compiled:
-    """An executable, and whether its code came from the cache."""
+    """An executable, whether its code came from the cache, and the key that it has there."""
 
     executable: Executable
     cached: bool
+    key: str
+
+
+def versions() -> str:
+    """The versions of what compiles."""
+    return ",".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
 
 
 def cache_key(func: Func, target: Target) -> str:
     """The identity of compiled code: the planned function without its names, the target, the versions."""
-    versions = ",".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
     # Constants, checks, prints and clocks are numbered in the order of the listing, which the structure leaves open.
     order = {op: i for i, op in enumerate(canonical_order(func, func.ops, func.roots()))}
     listing = ",".join(str(order[op]) for op in func.ops)
-    text = f"{generator()}\n{versions}\n{target.key()}\n{structural_hash(func)}\n{listing}"
+    text = f"{generator()}\n{versions()}\n{target.key()}\n{structural_hash(func)}\n{listing}"
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -69,6 +74,13 @@ def compile_func(func: Func, target: Target, containers: Mapping[str, Container]
             "`arignote dump NAME --stage cuda` shows the code for the device."
         )
     check_versions()
-    data, cached = cache.fetch(cache_key(func, target), lambda: build_object(func, target))
+    key = cache_key(func, target)
+    data, cached = cache.fetch(key, lambda: build_object(func, target))
     timer = Timer(func) if target.profile else None
-    return Compiled(Executable(load_object(data), abi_of(func), containers, timer), cached)
+    return Compiled(Executable(load_object(data), abi_of(func), containers, timer), cached, key)
+
+
+def load_compiled(key: str, abi: Abi, containers: Mapping[str, Container]) -> Compiled | None:
+    """What `compile_func` returned for a function with this contract, if its object is still in the cache."""
+    data = cache.read(cache.object_path(key))
+    return None if data is None else Compiled(Executable(load_object(data), abi, containers), True, key)

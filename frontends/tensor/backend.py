@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from arignote.codegen.compile import compile_func
+from arignote.codegen.compile import Compiled, compile_func
 from arignote.codegen.executable import GuardFailed
-from arignote.codegen.target import make_target
+from arignote.codegen.target import Target, make_target
 from arignote.frontends.tensor.boundary import inwards, outwards, views
 from arignote.frontends.tensor.errors import ShapeGuardError
 from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.settings import config
 from arignote.frontends.tensor.sharedvar import Container
 from arignote.ir.core import Func
+from arignote.ir.types import TensorType
 from arignote.passes.base import Pipeline
 from arignote.passes.represent import Represent, is_foreign, represented
 
@@ -25,24 +26,18 @@ Array = np.ndarray[Any, Any]
 
 
 class Native:
-    """Compiled code, given its arguments as it takes them: arrays and numbers."""
+    """Compiled code, given its arguments as it takes them: arrays and numbers.
 
-    def __init__(self, func: Func, containers: Sequence[Container], mode: Mode) -> None:
-        profile = mode.profile
-        target = replace(make_target(config.device, mode.opt_level), profile=profile is not None)
-        self._foreign = [i for i, p in enumerate(func.params) if represented(p.type) != p.type]
-        self._outwards = [(i, out) for i, r in enumerate(func.results) if (out := outwards(r.type)) is not None]
-        if is_foreign(func):  # simplified again: what represents them can be
-            func = Pipeline([Represent(), mode.passes()]).run(func)
-            containers = views(containers)
-        planned = mode.lowering().run(func, after=None if profile is None else profile.saw_pass)
-        states = {s.name: c for s, c in zip(planned.states, containers, strict=True)}
-        start = time.perf_counter_ns()
-        self.compiled = compile_func(planned, target, states)
-        if profile is not None:
-            profile.saw_code(self.compiled, start)
-        self._run = self.compiled.executable
-        self._scalars = [i for i, p in enumerate(func.params) if not p.ndim]
+    Args:
+        params, results: the types of the function that was compiled, which compiled code may represent by others.
+    """
+
+    def __init__(self, params: Sequence[TensorType], results: Sequence[TensorType], compiled: Compiled) -> None:
+        self.params, self.results, self.compiled = tuple(params), tuple(results), compiled
+        self._foreign = [i for i, t in enumerate(params) if represented(t) != t]
+        self._outwards = [(i, out) for i, t in enumerate(results) if (out := outwards(t)) is not None]
+        self._run = compiled.executable
+        self._scalars = [i for i, t in enumerate(params) if not represented(t).ndim]
 
     def __call__(self, *arrays: Array) -> list[Array]:
         if self._foreign:
@@ -63,4 +58,23 @@ class Native:
 
 def native(func: Func, containers: Sequence[Container], mode: Mode) -> Native:
     """Machine code for `config.device`."""
-    return Native(func, containers, mode)
+    profile = mode.profile
+    params, results = [p.type for p in func.params], [r.type for r in func.results]
+    if is_foreign(func):  # simplified again: what represents them can be
+        func = Pipeline([Represent(), mode.passes()]).run(func)
+    planned = mode.lowering().run(func, after=None if profile is None else profile.saw_pass)
+    start = time.perf_counter_ns()
+    compiled = compile_func(planned, target_of(mode), by_name([s.name for s in planned.states], containers))
+    if profile is not None:
+        profile.saw_code(compiled, start)
+    return Native(params, results, compiled)
+
+
+def target_of(mode: Mode) -> Target:
+    """What a mode compiles for."""
+    return replace(make_target(config.device, mode.opt_level), profile=mode.profile is not None)
+
+
+def by_name(names: Sequence[str], containers: Sequence[Container]) -> dict[str, Any]:
+    """The shared variables of compiled code, as it takes them."""
+    return dict(zip(names, views(containers), strict=True))

@@ -25,7 +25,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -45,6 +45,9 @@ from arignote.passes.guard import LARGEST
 from arignote.passes.pipelines import specialized
 from arignote.passes.sink import Sink
 from arignote.passes.specialize import Specialize
+
+if TYPE_CHECKING:
+    from arignote.frontends.tensor.recall import Memory
 
 Array = np.ndarray[Any, Any]
 Shapes = tuple[tuple[int, ...], ...]
@@ -145,6 +148,7 @@ class Specialising:
         self.resized = [self.containers[i] for i in resized]
         self.mode = mode
         self.backend = backend
+        self.memory = self._memory()
         inputs = func.inputs()
         self.policy = ShapePolicy(tuple(dim_symbols(d for v in inputs for d in v.shape)))
         self._where: dict[str, tuple[int, int]] = {}
@@ -153,9 +157,16 @@ class Specialising:
                 if isinstance(dim, Dim):
                     self._where.setdefault(str(dim), (i, axis))
         self.compiled: list[tuple[Plan, bool, Executable]] = []
-        self.functions: list[Func] = []  # optimised, in the order of compilation
+        self._made: list[Func | tuple[Plan, Mapping[str, int]]] = []
         self.fast: dict[Shapes, Executable] = {}  # read by the short way of calls
         self._general: dict[Shapes, Executable] = {}
+
+    @property
+    def functions(self) -> list[Func]:
+        """Optimised functions, in the order of compilation; those whose code was found are optimised when asked for."""
+        made = [f if isinstance(f, Func) else optimise(self.func, f[0], self.mode, f[1]) for f in self._made]
+        self._made = list(made)
+        return made
 
     def __call__(self, *arrays: Array) -> list[Array]:
         results = self._run(arrays)
@@ -208,14 +219,32 @@ class Specialising:
         for plan, assumed, executable in self.compiled:
             if plan.admits(sizes) and assumed == assuming:
                 return executable
-        self._check(key, arrays)  # before the policy takes note of sizes that cannot be
-        plan = self.policy.plan(sizes)
         extra = run_time_sizes(self.func, arrays, self.containers) if assuming else {}
+        policy = self.policy.copy()
+        plan = policy.plan(sizes)
+        found = self.memory.find(plan, extra) if self.memory else None
+        if found is None or not assuming or len(plan.fixed) < len(self.policy.symbols):
+            self._check(key, arrays)
+        self.policy = policy  # which takes no note of sizes that cannot be
+        if found is not None:
+            self._made.append((plan, extra))
+            self.compiled.append((plan, assuming, found))
+            return found
         func = self.optimised(plan, extra, arrays)
         executable = self.backend(func, self.containers, self.mode)
+        if self.memory:
+            self.memory.keep(plan, extra, executable)
         self.compiled.append((plan, assuming, executable))
-        self.functions.append(func)
+        self._made.append(func)
         return executable
+
+    def _memory(self) -> Memory | None:
+        """What earlier processes compiled; None where compiling is to be seen."""
+        if self.backend is not default_backend or self.mode.profile is not None:
+            return None
+        from arignote.frontends.tensor.recall import Memory
+
+        return Memory(self.func, self.containers, self.mode)
 
     def optimised(self, plan: Plan, extra: Mapping[str, int], arrays: Sequence[Array]) -> Func:
         """The function under a plan, for the arguments of a call."""

@@ -172,6 +172,9 @@ class _CheckedPasses(Specialising):
 
     mode: DebugMode
 
+    def _memory(self) -> None:
+        """Nothing: every pass is to run."""
+
     def optimised(self, plan: Plan, extra: Mapping[str, int], arrays: Sequence[Array]) -> Func:
         """The function under a plan.
 

@@ -51,6 +51,13 @@ class ShapePolicy:
         self._class: dict[str, int] = dict.fromkeys(symbols, 0)
         self.plans = 0
 
+    def copy(self) -> ShapePolicy:
+        """Another policy that has seen the same."""
+        other = ShapePolicy(self.symbols, self.limit)
+        other.dynamic, other._seen, other.plans = set(self.dynamic), dict(self._seen), self.plans
+        other._class = self._class  # which is replaced, never changed
+        return other
+
     def plan(self, sizes: Mapping[str, int]) -> Plan:
         """The plan for a call that no earlier plan admits."""
         self.observe(sizes)
