@@ -10,7 +10,20 @@ from typing import Any
 
 import click
 
-from bench import compile_time, curves, follow, import_time, memory, overhead, peers, report, roofline, table, timing
+from bench import (
+    compile_time,
+    curves,
+    follow,
+    import_time,
+    memory,
+    overhead,
+    peers,
+    quality,
+    report,
+    roofline,
+    table,
+    timing,
+)  # fmt: skip
 from bench.environment import LOAD, RESULTS, drop_overrides, overrides, thread_counts
 from bench.schema import SchemaError
 from bench.twins import NoTwinError
@@ -435,6 +448,32 @@ def curves_command(
     command = [*_command("curves", words), model]
     path = _save(report.envelope("curves", [result], command=command, seed=seed, versions=follow.versions()), out)
     curves.picture(result, path.with_suffix(".png"))
+
+
+@main.command("quality")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_out_option
+def quality_command(folders: tuple[Path, ...], out: str | None) -> None:
+    """Keep what runs of `arignote train` reached: FOLDERS are those that it wrote."""
+    from arignote.models.training import CheckpointError
+
+    for folder in folders:
+        try:
+            result = quality.record(folder)
+        except (quality.NoRunError, CheckpointError) as error:
+            raise click.ClickException(str(error)) from None
+        words = result["command"].split()
+        document = report.envelope("train", [result], command=words, seed=result["seed"], versions=quality.versions())
+        _save(document, out)
+
+
+@main.command("quality-table")
+def quality_table_command() -> None:
+    """Write what each model reached in its newest run into bench/QUALITY.md."""
+    reports = [report.load(path) for path in RESULTS.glob("train-*.json")]
+    if not reports:
+        raise click.ClickException("there are no results of `python -m bench quality`")
+    (RESULTS.parent / "QUALITY.md").write_text(quality.PREFACE + quality.page(reports) + "\n", encoding="utf-8")
 
 
 @main.command("roofline")

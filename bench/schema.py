@@ -9,6 +9,7 @@ from typing import Any
 VERSION = 1
 KINDS = (
     "run", "overhead", "compile-time", "import-time", "roofline", "follow", "curves", "ops", "memory", "convolutions",
+    "train",
 )  # fmt: skip
 
 Check = Callable[[Any], bool]
@@ -134,6 +135,23 @@ _VALIDATED: dict[str, Check] = {
     "arignote": _mapping,
     "torch": _mapping,
 }
+_TRAINED: dict[str, Check] = {
+    "model": _text,
+    "data": _text,
+    "command": _text,
+    "settings": _mapping,
+    "seed": lambda v: isinstance(v, int),
+    "epochs": _count,
+    "seconds": _positive,
+    "records": lambda v: isinstance(v, list) and bool(v),
+}
+_RECORD: dict[str, Check] = {
+    "epoch": lambda v: isinstance(v, int),
+    "valid_loss": _number,
+    "valid_error": _positive,
+    "test_loss": _or_none(_number),
+    "test_error": _or_none(_positive),
+}
 _LIMIT: dict[str, Check] = {
     "threads": _count,
     "how": _mapping,
@@ -203,6 +221,12 @@ def validate(report: Any) -> None:
             _require(result, f"results[{at}]", _CURVES)
             for row, found in enumerate(result["validations"]):
                 _require(found, f"results[{at}].validations[{row}]", _VALIDATED)
+        return
+    if kind == "train":
+        for at, result in enumerate(results):
+            _require(result, f"results[{at}]", _TRAINED)
+            for row, found in enumerate(result["records"]):
+                _require(found, f"results[{at}].records[{row}]", _RECORD)
         return
     timed = {"compile-time": _firsts, "memory": _bytes}.get(kind, _steps)
     for at, result in enumerate(results):
