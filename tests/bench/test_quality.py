@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,13 @@ RECORD = {
 WORSE = {**RECORD, "epoch": 1, "valid_error": 0.5, "test_loss": None, "test_error": None, "seconds": 4.0}
 
 
-def run(path: Path, *, records: list[dict[str, object]], model: str = "mlp") -> Path:
+def run(path: Path, *, records: Sequence[Mapping[str, object]], model: str = "mlp") -> Path:
     made = folder.RunFolder(path)
     made.prepare()
     settings = {"batch": None, "rate": 0.02, "hidden": 500}
     made.write_record(folder.RunRecord(model, "MNIST", "/data/mnist", settings, 3, 2, 83, None))
     array = {"w": np.zeros(2, np.float32)}
-    checkpoint.save(made.checkpoint, Checkpoint(model, array, array, {"records": records}))
+    checkpoint.save(made.checkpoint, Checkpoint(model, array, array, {"records": list(records)}))
     return path
 
 
