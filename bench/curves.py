@@ -73,7 +73,7 @@ def measure(
             if mine.end_epoch is not None:
                 mine.end_epoch(float(mean[0]))
             peer.end_epoch(float(mean[1]))
-        if validations and ((step + 1) % interval == 0 or last):
+        if validations and (last or ((step + 1) % interval == 0 and total - step > interval / 2)):
             found, trained = (mine.validate(), peer.validate()), np.mean(losses[done:], axis=0)
             rows.append({
                 "step": step + 1,
@@ -165,4 +165,4 @@ def picture(result: Mapping[str, Any], path: Path) -> None:
         axes.set(xlabel="epoch", ylabel=label)
         axes.grid(color="#dde2e7", linewidth=0.8)
         axes.legend(frameon=False)
-    write_figure(figure, path)
+    write_figure(figure, path, dpi=90)

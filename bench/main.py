@@ -17,15 +17,15 @@ from bench import (
     import_time,
     memory,
     overhead,
+    pages,
     peers,
     quality,
     report,
     roofline,
     table,
     timing,
-)  # fmt: skip
+)
 from bench.environment import LOAD, RESULTS, drop_overrides, overrides, thread_counts
-from bench.schema import SchemaError
 from bench.twins import NoTwinError
 from bench.workloads import CONVOLUTIONS, IMAGES, OPS, OVERHEAD, REGISTRY, TRAIN, Workload, find
 
@@ -82,13 +82,6 @@ def _save(document: Mapping[str, Any], out: str | None) -> Path:
     path = report.save(document, Path(out) if out else RESULTS)
     click.echo(f"wrote {path.name}")
     return path
-
-
-def _latest(kind: str, folder: Path) -> dict[str, Any] | None:
-    try:
-        return report.latest(kind, folder)
-    except SchemaError as error:
-        raise click.ClickException(str(error)) from None
 
 
 _threads_option = click.option(
@@ -203,20 +196,6 @@ def ops_command(
         sys.exit(1)
 
 
-@main.command("ops-table")
-def ops_table_command() -> None:
-    """Write the rows of the newest run of `ops` into bench/OPS.md."""
-    document = _latest("ops", RESULTS)
-    if document is None:
-        raise click.ClickException("there are no results of `python -m bench ops`")
-    text = (
-        f"# Single ops\n\n`{' '.join(document['command'])}`, {document['machine']['cpu']}, {document['date'][:10]}.\n"
-        "The least of the rounds; *ratio*: to the fastest other library; *roof*: the share of the time that the\n"
-        "traffic of memory needs at least.\n\n"
-    )
-    (RESULTS.parent / "OPS.md").write_text(text + table.ops(document) + "\n", encoding="utf-8")
-
-
 @main.command("convolutions")
 @click.argument("shapes", nargs=-1)
 @_threads_option
@@ -243,23 +222,6 @@ def convolutions_command(
     click.echo("\n" + table.convolutions(document) + "\n")
     if any(result["refused"] for result in results):
         sys.exit(1)
-
-
-@main.command("convolutions-table")
-def convolutions_table_command() -> None:
-    """Write the rows of the newest run of `convolutions` into bench/CONVOLUTIONS.md."""
-    document = _latest("convolutions", RESULTS)
-    if document is None:
-        raise click.ClickException("there are no results of `python -m bench convolutions`")
-    text = (
-        f"# Single convolutions\n\n`{' '.join(document['command'])}`, {document['machine']['cpu']},"
-        f" {document['date'][:10]}.\n"
-        "GFLOP/s of the multiplications and additions of the definition, in the least of the rounds, whatever is\n"
-        "computed instead; *ratio*: of the times, to the fastest other library; *peak*: the share of the best rate of\n"
-        "fused multiplications and additions of this machine, above 100 % where fewer of them are done, and left out\n"
-        f"where other work keeps the machine busy: here {document['load'] or 0:.0f} cores.\n\n"
-    )
-    (RESULTS.parent / "CONVOLUTIONS.md").write_text(text + table.convolutions(document) + "\n", encoding="utf-8")
 
 
 @main.command("overhead")
@@ -467,15 +429,6 @@ def quality_command(folders: tuple[Path, ...], out: str | None) -> None:
         _save(document, out)
 
 
-@main.command("quality-table")
-def quality_table_command() -> None:
-    """Write what each model reached in its newest run into bench/QUALITY.md."""
-    reports = [report.load(path) for path in RESULTS.glob("train-*.json")]
-    if not reports:
-        raise click.ClickException("there are no results of `python -m bench quality`")
-    (RESULTS.parent / "QUALITY.md").write_text(quality.PREFACE + quality.page(reports) + "\n", encoding="utf-8")
-
-
 @main.command("roofline")
 @_threads_option
 @click.option("--seconds", default=0.4, show_default=True, help="Time for each figure.")
@@ -493,28 +446,10 @@ def roofline_command(threads: str, seconds: float, out: str | None) -> None:
     click.echo(table.limits(document) + "\n")
     click.echo(table.floors([REGISTRY[name] for name in TRAIN], measured) + "\n")
     _save(document, out)
-    last = _latest("run", Path(out) if out else RESULTS)
+    last = pages.latest("run", Path(out) if out else RESULTS)
     if last is not None:
         click.echo(f"\n{table.shares(last, measured)}")
 
 
-@main.command("table")
-@click.option("--write", "target", default=None, help="File with the markers, e.g. README.md.")
-@click.option("--full", is_flag=True, help="With every peer, and where each run was made.")
-@click.option("--results", default=None, help="Folder of the result files (bench/results).")
-def table_command(target: str | None, full: bool, results: str | None) -> None:
-    """Render the latest results as markdown, and put them into a file if asked."""
-    folder = Path(results) if results else RESULTS
-    try:
-        found = {kind: report.newest(kind, folder) for kind, _, _ in table.SECTIONS}
-    except SchemaError as error:
-        raise click.ClickException(str(error)) from None
-    text = table.render(found) if full else table.overview(found)
-    if target is None:
-        click.echo(text)
-        return
-    try:
-        table.write(Path(target), text)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"wrote the tables into {target}")
+for page in pages.COMMANDS:
+    main.add_command(page)

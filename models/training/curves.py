@@ -170,9 +170,9 @@ def new_figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def write_figure(figure: "Figure", path: str | os.PathLike[str]) -> Path:
-    """Save as PNG; the folder is made if necessary."""
+def write_figure(figure: "Figure", path: str | os.PathLike[str], *, dpi: int = 144) -> Path:
+    """Save as PNG, with `dpi` dots to an inch; the folder is made if necessary."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=144)
+    figure.savefig(path, format="png", dpi=dpi)
     return path
