@@ -38,10 +38,7 @@ class Check:
         """What went wrong, in NumPy's words, with the user's line."""
         where = "a dimension of" if self.axis is None else f"axis {self.axis} with"
         text = f"index {index} is out of bounds for {where} size {size}"
-        if self.loc is None:
-            return text
-        source = self.loc.source()
-        return f"{text}\n  built at {self.loc}" + (f": {source}" if source else "")
+        return text if self.loc is None else f"{text}\n  built at {self.loc.described()}"
 
 
 REFUSALS = {

@@ -10,10 +10,11 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Loc:
-    """A line of the user's program."""
+    """A line of the user's program, and what of it is meant where a line stands for much: `scan 'rnn', sequence 0`."""
 
     file: str
     line: int
+    part: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
@@ -21,6 +22,11 @@ class Loc:
     def source(self) -> str:
         """The text of the line, stripped; empty where the file cannot be read."""
         return linecache.getline(self.file, self.line).strip()
+
+    def described(self) -> str:
+        """The place, the part that is meant, and the text of the line."""
+        part, source = f" ({self.part})" if self.part else "", self.source()
+        return f"{self}{part}" + (f": {source}" if source else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,7 @@ class Diagnostic:
         if self.excerpt:
             lines += ["  " + self.excerpt, "  " + " " * self.column + "^"]
         if self.loc is not None:
-            source = self.loc.source()
-            lines.append(f"  built at {self.loc}" + (f": {source}" if source else ""))
+            lines.append(f"  built at {self.loc.described()}")
         lines += ["  note: " + note for note in self.notes]
         return "\n".join(lines)
 

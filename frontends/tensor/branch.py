@@ -6,7 +6,7 @@ from typing import Any
 
 from arignote.frontends.tensor.convert import as_tensor_variable, label, to_bool
 from arignote.frontends.tensor.graph import cast_value, constant_of, wrap
-from arignote.frontends.tensor.loc import user_loc
+from arignote.frontends.tensor.loc import pinned, user_loc
 from arignote.ir.builder import Builder
 from arignote.ir.core import Region, Value
 from arignote.ir.types import promote
@@ -38,7 +38,8 @@ def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: str | None 
     for first in (0, n):
         params = [Value(v.type, v.name) for v in operands]
         regions.append(Region(params, [], params[first : first + n]))
-    b = Builder(loc=user_loc())
+    with pinned(title):
+        b = Builder(loc=user_loc())
     results = b.emit("ifelse", to_bool(c.value_), *operands, regions=regions, names=[name] if n == 1 else [])
     out = [wrap(r) for r in results]
     return (type(then_branch)(out) if several else out[0]) if out else out

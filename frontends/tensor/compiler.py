@@ -315,7 +315,8 @@ def run_time_sizes(
     for symbol, size in sizes.items():
         if not 0 <= size <= LARGEST:
             _, op = wanted[symbol]
-            message = f"a dimension of the result would be {size}; dimensions are 0 to 2**40"
+            what = "the number of steps" if op.name == "scan" else "a dimension of the result"
+            message = f"{what} would be {size}; dimensions are 0 to 2**40"
             raise TypeInferenceError(describe(op.name, op.operands, message, op.loc))
     return sizes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from arignote.ir.diag import Loc
 
@@ -14,10 +15,18 @@ _pinned: list[Loc] = []
 
 
 class pinned:
-    """All that is recorded inside belongs to the line that is the user's now: what an op of the user's own records."""
+    """All that is recorded inside belongs to the line that is the user's now: what an op of the user's own records.
+
+    `part` says which part of the line it is, for messages.
+    """
+
+    def __init__(self, part: str = "") -> None:
+        self.part = part
 
     def __enter__(self) -> None:
         loc = user_loc()
+        if loc is not None and self.part:
+            loc = replace(loc, part=self.part)
         self._count = 0 if loc is None else 1
         _pinned.extend([] if loc is None else [loc])
 

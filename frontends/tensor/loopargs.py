@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor.convert import as_tensor_variable, label
-from arignote.frontends.tensor.shapes import as_variable, dim_value
+from arignote.frontends.tensor.shapes import as_variable, dim_of, dim_value
 from arignote.ir.core import Value
 from arignote.ir.types import DimLike
 
@@ -55,18 +56,35 @@ class Sequence_:  # `Sequence` is the protocol
         size: DimLike = self.variable.value_.shape[0]
         return size - self.extra
 
-    def rows(self, steps: DimLike) -> Iterator[tuple[int, Value]]:
-        """Each tap, with the elements for the steps."""
+    def length_value(self) -> int | Value:
+        """`length`, as a number or a scalar."""
+        size = dim_of(self.variable.value_, 0)
+        if not self.extra:
+            return size
+        return size - self.extra if isinstance(size, int) else (as_variable(size) - self.extra).value_
+
+    def rows(self, steps: DimLike, backwards: bool) -> Iterator[tuple[int, Value]]:
+        """Each tap, with the elements for the steps: the first ones, or the last ones of a loop that goes backwards."""
+        skipped: TensorVariable | None = None
+        if backwards and self.length() != steps:
+            skipped = ew.maximum(as_variable(self.length_value()) - as_variable(_size(steps)), 0)
         for tap in self.taps:
             start = tap - self.low
             if not start and self.variable.value_.shape[0] == steps:
                 yield tap, self.variable.value_
             else:
                 stop = as_variable(_size(steps))
-                part = self.variable[start : stop + start].value_ if start else self.variable[:stop].value_
+                first = start if skipped is None else skipped + start
+                x = self.variable[:stop] if skipped is None and not start else self.variable[first : stop + first]
+                part = x.value_
                 if part.owner is not None:  # for messages; a whole sequence keeps its own name
                     part.name = part.name or self.tap_name(tap)
                 yield tap, part
+
+    def meanings(self, number: int) -> list[str]:
+        """What the arguments of `fn` are, for messages."""
+        at = [f" at t{tap:+}" if tap else "" for tap in self.taps]
+        return [f"an element of sequence {number}, {label(self.variable)}{where}" for where in at]
 
     def tap_name(self, tap: int) -> str | None:
         """What the element is called."""
@@ -95,6 +113,10 @@ class Output:
     def name(self) -> str | None:
         """What the output is called."""
         return None if self.initial is None else self.initial.name
+
+    def meanings(self, number: int) -> list[str]:
+        """What the arguments of `fn` are, for messages."""
+        return [f"output {number} at t{tap}" for tap in self.taps]
 
     def initial_values(self) -> list[Value]:
         """The values before the first step, the latest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 import weakref
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -13,9 +14,9 @@ from arignote.frontends.tensor.checkpoints import Every, emit_in_parts
 from arignote.frontends.tensor.convert import as_tensor_variable, label, scalar_int, to_bool, type_text
 from arignote.frontends.tensor.errors import MissingInputError
 from arignote.frontends.tensor.graph import Variable, wrap
-from arignote.frontends.tensor.loc import user_loc
+from arignote.frontends.tensor.loc import pinned, user_loc
 from arignote.frontends.tensor.loopargs import Output, Sequence_, output_infos, sequence_infos
-from arignote.frontends.tensor.shapes import Sizes, as_variable, dim_of
+from arignote.frontends.tensor.shapes import Sizes, as_variable
 from arignote.frontends.tensor.sharedvar import SharedVariable
 from arignote.frontends.tensor.updates import OrderedUpdates
 from arignote.ir.builder import Builder
@@ -70,7 +71,8 @@ def scan(
         non_sequences: variables that are the same in every step.
         n_steps: the number of steps; by default that of the elements of the shortest sequence.
         truncate_gradient: how many steps, from the last one back, gradients go through; -1 for all.
-        go_backwards: begin with the last elements of the sequences; outputs are in the order of the steps.
+        go_backwards: begin with the last elements of the sequences, and leave out their first ones where there are more
+            elements than steps; outputs are in the order of the steps.
         strict: `fn` uses nothing but its arguments.
         return_list: return a list even for one output.
         checkpoint: gradients keep the carried values of every so many steps only, and compute the others again;
@@ -151,20 +153,25 @@ class _Scan:
         if self.every is not None and loop.truncate:
             raise ValueError(f"{self.title}: a loop with checkpoints cannot have truncate_gradient as well")
         arguments: list[Any] = []
+        meanings: list[str] = []  # of the arguments, for messages
         stand_ins: dict[Value, Value] = {}  # what `fn` sees -> the parameter
 
         def argument(param: Value) -> None:
             arguments.append(wrap(param))
             stand_ins[param] = Value(param.type, param.name)
 
-        for seq in sequences:
-            for tap, rows in seq.rows(steps):
-                argument(Value(element_type(rows.type), seq.tap_name(tap)))
-                loop.seqs.append((rows, stand_ins[arguments[-1].value_]))
-        states = [self._initial(o, loop, stand_ins) for o in outputs]
-        for o, params in zip(outputs, states, strict=True):
+        for i, seq in enumerate(sequences):
+            with pinned(f"{self.title}, sequence {i}"):
+                for tap, rows in seq.rows(steps, loop.reverse):
+                    argument(Value(element_type(rows.type), seq.tap_name(tap)))
+                    loop.seqs.append((rows, stand_ins[arguments[-1].value_]))
+            meanings += seq.meanings(i)
+        states = [self._initial(i, o, loop, stand_ins) for i, o in enumerate(outputs)]
+        for i, (o, params) in enumerate(zip(outputs, states, strict=True)):
             arguments += [wrap(params[-tap - 1]) for tap in o.taps]
+            meanings += o.meanings(i)
         rest = [as_tensor_variable(v) for v in rest]
+        self._check_signature([*meanings, *(f"non-sequence {i}, {label(v)}" for i, v in enumerate(rest))])
         made, updates, stop = self._returned(self.fn(*arguments, *rest), len(outputs) if outputs else None)
         outputs = outputs or [Output() for _ in made]
         states = states or [[] for _ in made]
@@ -205,9 +212,9 @@ class _Scan:
             lengths = list(dict.fromkeys(s.length() for s in sequences))
             if len(lengths) == 1:
                 return lengths[0], None
-            shortest = as_variable(dim_of_length(sequences[0]))
+            shortest = as_variable(sequences[0].length_value())
             for s in sequences[1:]:
-                shortest = ew.minimum(shortest, as_variable(dim_of_length(s)))
+                shortest = ew.minimum(shortest, as_variable(s.length_value()))
             number = scalar_int(shortest, "n_steps")
         if isinstance(number, int):
             return number, None
@@ -219,12 +226,29 @@ class _Scan:
             raise ValueError(f"{self.title}: truncate_gradient is {truncate!r}; give -1 or a number of steps")
         return max(truncate, 0)
 
-    def _initial(self, output: Output, loop: Loop, stand_ins: dict[Value, Value]) -> list[Value]:
+    def _check_signature(self, meanings: Sequence[str]) -> None:
+        """That `fn` takes as many arguments as the loop gives it."""
+        try:
+            signature = inspect.signature(self.fn)
+        except (TypeError, ValueError):  # some functions that are not written in Python
+            return
+        try:
+            signature.bind(*meanings)
+        except TypeError as error:
+            raise TypeError(
+                f"{self.title}: fn does not take what it is given ({'; '.join(meanings) or 'nothing'}): {error}. "
+                "An output is fed back where outputs_info gives its initial value"
+            ) from None
+
+    def _initial(self, number: int, output: Output, loop: Loop, stand_ins: dict[Value, Value]) -> list[Value]:
         """The stand-ins for the earlier values of an output, the latest first."""
         out: list[Value] = []
-        for init in output.initial_values():
-            carry = loop.carry(init, output.name)
-            stand_in = Value(init.type, None if output.name is None else f"{output.name}[t-{len(out) + 1}]")
+        name = output.name or f"out{number}"
+        with pinned(f"{self.title}, initial value of output {number}"):
+            initial = output.initial_values()
+        for init in initial:
+            carry = loop.carry(init, name)
+            stand_in = Value(init.type, f"{name}[t-{len(out) + 1}]")
             stand_ins[stand_in] = carry.param
             out.append(stand_in)
         return out
@@ -299,8 +323,8 @@ class _Scan:
             return
         hint = "cast one of them" if value.dtype != init.dtype else "it must keep its shape from step to step"
         raise TypeError(
-            f"{self.title}: {what} of fn is {type_text(value)} {value.type}, but its initial value "
-            f"{init.name or ''} is {type_text(init)} {init.type}: {hint}"
+            f"{self.title}: {what} of fn is {type_text(value)} {value.type}, but its initial value"
+            f"{' ' + init.name if init.name else ''} is {type_text(init)} {init.type}: {hint}"
         )
 
     def _check_strict(self, loop: Loop, rest: list[Any]) -> None:
@@ -317,11 +341,12 @@ class _Scan:
     def _results(
         self, loop: Loop, made: list[TensorVariable], shared: list[SharedVariable], return_list: bool
     ) -> tuple[Any, OrderedUpdates]:
-        if self.every is not None:
-            lasts, stacks = emit_in_parts(loop, self.every, self.ends)
-        else:
-            names = [*(c.init.name for c in loop.carries), *(v.name for v in made)]
-            lasts, stacks = loop.emit(Builder(loc=user_loc()), names)
+        with pinned(self.title):
+            if self.every is not None:
+                lasts, stacks = emit_in_parts(loop, self.every, self.ends)
+            else:
+                names = [*(c.init.name for c in loop.carries), *(v.name for v in made)]
+                lasts, stacks = loop.emit(Builder(loc=user_loc()), names)
         results: list[Any] = [wrap(s) for s in stacks[: len(made)]]
         if loop.reverse:
             results = [r[::-1] for r in results]
@@ -338,15 +363,6 @@ class _Scan:
         if return_list or len(results) > 1:
             return results, updates
         return (results[0] if results else None), updates
-
-
-def dim_of_length(sequence: Sequence_) -> int | Value:
-    """The number of steps that a sequence has elements for."""
-    size = dim_of(sequence.variable.value_, 0)
-    extra = sequence.extra
-    if not extra:
-        return size
-    return size - extra if isinstance(size, int) else (as_variable(size) - extra).value_
 
 
 def _is_mixed(returned: Any) -> bool:
@@ -370,7 +386,7 @@ def report_forgotten(ops: Iterable[Op], updates: Container[SharedVariable]) -> N
         forgotten = [v for v in pending_updates.get(op, ()) if v not in updates]
         if forgotten:
             names = ", ".join(map(str, forgotten))
-            where = "" if op.loc is None else f"\n  built at {op.loc}: {op.loc.source()}"
+            where = "" if op.loc is None else f"\n  built at {op.loc.described()}"
             title = titles.get(op, "scan")
             warnings.warn(
                 f"{title} updates {names}, but the function does not: give it the updates that scan returned, "

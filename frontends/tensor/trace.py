@@ -176,8 +176,7 @@ def _missing(value: Value, variable: Any, user: Op | None) -> str:
         where = f"Input {place} of the graph (indices start from 0), used to compute "
         where += f"{op_label(user)}({names}), "
         if user.loc is not None:
-            source = user.loc.source()
-            where += f"at {user.loc}" + (f": {source}, " if source else ", ")
+            where += f"at {user.loc.described()}, "
     made = made_at(variable) if isinstance(variable, Variable) else ""
     return (
         f"Missing input: {name}. {where or 'It '}was not provided and not given a value: pass it "

@@ -77,8 +77,10 @@ class scan:
         (t,) = steps
         short = isinstance(t, int) and t < 0
         require(not short, f"a sequence is too short for its taps: {t} steps (C2)")
-        for x in outer[:seqs]:
-            require(x.ndim > 0 and same_dim(x.shape[0], t), f"the sequence {x} does not have {t} elements (C2)")
+        names = [f" ({p.name})" if p.name else "" for p in regions[0].params[index:]]
+        for i, x in enumerate(outer[:seqs]):
+            fits = x.ndim > 0 and same_dim(x.shape[0], t)
+            require(fits, f"sequence {i}{names[i]} is {x}, but there are {t} steps (C2)")
         wanted = [*(element_type(x) for x in outer[:seqs]), *outer[seqs:]]
         for i, (have, want) in enumerate(zip(given, wanted, strict=True)):
             require(have == want, f"parameter {i + index} is {have}, its operand gives {want} (C3)")
@@ -88,7 +90,7 @@ class scan:
         require(stop in (None, TensorType("bool", ())), f"the condition to stop is bool[], not {stop} (C5)")
         for i in range(carry):
             have, want = yields[i], outer[seqs + i]
-            require(_same_type(have, want), f"carried value {i} is {want} and becomes {have} (C4)")
+            require(_same_type(have, want), f"carried value {i}{names[seqs + i]} is {want} and becomes {have} (C4)")
         out = [*outer[seqs : seqs + carry], *(stack_type(y, t) for y in yields[carry:])]
         return (*out, *([TensorType("i64", ())] if until else []))
 

@@ -146,10 +146,10 @@ def test_the_results_are_no_views_of_the_operands() -> None:
     ("old", "new", "message"),
     [
         ("carry=1, seqs=1", "carry=3, seqs=1", "takes 3 values for 3 operands (C1)"),
-        ("%xs: f64[t,3]", "%xs: f64[7,3]", "the sequence f64[7,3] does not have 4 elements (C2)"),
+        ("%xs: f64[t,3]", "%xs: f64[7,3]", "sequence 0 (x) is f64[7,3], but there are 4 steps (C2)"),
         ("(%x: f64[3], %h: f64[3], %w: f64[3]):", "(%x: f64[4], %h: f64[3], %w: f64[3]):", "f64[4]"),
         ("scan(%xs, %h, %w)", "scan(%xs, %h)", "takes 3 values for 2 operands (C1)"),
-        ("yield(%add, %add, %s)", "yield(%s, %add, %s)", "carried value 0 is f64[3] and becomes f64[] (C4)"),
+        ("yield(%add, %add, %s)", "yield(%s, %add, %s)", "carried value 0 (h) is f64[3] and becomes f64[] (C4)"),
         ("carry=1, seqs=1", "carry=1, index=true, seqs=1", "takes 3 values for 3 operands (C1)"),
         ("steps=[t]", "steps=[t], until=true", "the condition to stop is bool[], not f64[] (C5)"),
         ("carry=1, seqs=1", "bound=[0], carry=1, seqs=1", "(C6)"),

@@ -113,9 +113,9 @@ class Case:
         bounds: list[int] = []
         for t in range(self.steps if steps is None else steps):
             args = []
-            for x, taps in zip(seqs, self.seqs, strict=True):
-                low, size = min(0, *taps), self.steps
-                p = size - 1 - t if self.backwards else t
+            for x, taps, length in zip(seqs, self.seqs, self.lengths(), strict=True):
+                low, high = min(0, *taps), max(0, *taps)
+                p = length - 1 - high + low - t if self.backwards else t
                 args += [x[p + tap - low] for tap in taps]
             for taps, values in zip(self.outputs, past, strict=True):
                 args += [values[tap] for tap in taps]

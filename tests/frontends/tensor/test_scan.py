@@ -284,7 +284,7 @@ def test_a_state_that_changes_its_shape_at_a_call() -> None:
     out, _ = ar.scan(lambda a, s: T.dot(s, w) + a, sequences=x, outputs_info=h, name="grows")
     f = ar.function([x, h, w], out)
     f(np.ones((2, 3)), np.ones(3), np.ones((3, 3)))
-    with pytest.raises(ValueError, match=r"(?s)carried value 0 is f64\[2\] and becomes f64\[3\].*test_scan.py"):
+    with pytest.raises(ValueError, match=r"(?s)carried value 0 \(h\) is f64\[2\] and becomes f64\[3\].*'grows'"):
         f(np.ones((2, 3)), np.ones(2), np.ones((2, 3)))
 
 
@@ -295,7 +295,7 @@ def test_sequences_that_are_too_short() -> None:
     out, _ = ar.scan(lambda a: a + 1, sequences=x, n_steps=n)
     f = ar.function([x, n], out)
     assert f(np.ones(5), 3).shape == (3,)
-    with pytest.raises(ValueError, match=r"(?s)the sequence f64\[2\] does not have 3 elements.*test_scan.py"):
+    with pytest.raises(ValueError, match=r"(?s)sequence 0 \(x\[t\]\) is f64\[2\], but there are 3 steps.*test_scan.py"):
         f(np.ones(2), 3)
 
 
@@ -386,3 +386,41 @@ def test_a_sequence_that_is_too_short_for_its_taps_is_named_when_its_length_is_k
     np.testing.assert_array_equal(f(np.ones((3, 2))), [[2, 2]])
     with pytest.raises(ValueError, match=r"too short for its taps: -1 steps[\s\S]*x\[t-2\]"):
         f(np.ones((1, 2)))
+
+
+def test_loops_that_go_backwards_begin_at_the_ends_of_sequences() -> None:
+    """As in Theano: of sequences with more elements than steps the first ones are left out."""
+    x, y, n = T.dvector("x"), T.dvector("y"), T.lscalar("n")
+    fewer, _ = ar.scan(lambda a: a, x, n_steps=n, go_backwards=True)
+    both, _ = ar.scan(lambda a, b: 100 * a + b, [x, y], go_backwards=True)
+    taps, _ = ar.scan(lambda a, b: 10 * a + b, {"input": x, "taps": [-1, 1]}, n_steps=2, go_backwards=True)
+    slopes = ar.grad(T.dot(fewer, T.arange(n, dtype="float64") + 1), x)
+    for mode in ("reference", "FAST_RUN"):
+        f = ar.function([x, y, n], [fewer, both, taps, slopes], mode=mode)
+        found = f(np.arange(5.0), np.arange(3.0), 3)
+        assert [v.tolist() for v in found] == [[4, 3, 2], [402, 301, 200], [24, 13], [0, 0, 3, 2, 1]]
+        assert f(np.arange(5.0), np.arange(3.0), 0)[0].shape == (0,)
+        with pytest.raises(ValueError, match=r"sequence .*5.* 6 steps"):
+            f(np.arange(5.0), np.arange(3.0), 6)
+
+
+def test_a_body_that_does_not_take_its_arguments() -> None:
+    x, w = T.dvector("x"), T.dscalar("w")
+    missing = r"scan 'rnn': fn does not take .*sequence 0, x.*missing .*'s'.*outputs_info gives its initial value"
+    for info in (None, [None]):
+        with pytest.raises(TypeError, match=missing):
+            ar.scan(lambda a, s: a + s, x, info, name="rnn")
+    with pytest.raises(TypeError, match=r"output 0 at t-2; output 0 at t-1; non-sequence 0, w\): too many"):
+        ar.scan(lambda a, s: a + s, x, {"initial": T.dvector(), "taps": [-2, -1]}, w)
+    with pytest.raises(ZeroDivisionError):  # errors of the body are the body's own
+        ar.scan(lambda a: a + 1 // 0, x)
+
+
+def test_errors_of_a_call_name_the_loop_and_the_argument() -> None:
+    x, h, n = T.dvector("x"), T.dvector("h"), T.lscalar("n")
+    out, _ = ar.scan(lambda a, p, q: a + p + q, x, {"initial": h, "taps": [-3, -1]}, n_steps=n, name="rnn")
+    f = ar.function([x, h, n], out)
+    with pytest.raises(IndexError, match=r"index 2 .*size 2\n.*test_scan.py.*scan 'rnn', initial value of output 0"):
+        f(np.ones(3), np.ones(2), 3)
+    with pytest.raises(ValueError, match=r"the number of steps would be -1[\s\S]*test_scan.py.*scan 'rnn'"):
+        f(np.ones(3), np.ones(3), -1)
