@@ -20,19 +20,18 @@ values is told in `arignote.passes.planloop`.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from arignote.ir.bound import bound_dims
 from arignote.ir.builder import Builder
-from arignote.ir.core import Func, Op, Region, Value, uses
-from arignote.ir.opdef import has_trait, is_ordered
+from arignote.ir.core import Func, Op, Region, Value
+from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars, is_contiguous_view, late_results, scratch_types, storage
 from arignote.passes.arena import Arena
 from arignote.passes.base import Pass
 from arignote.passes.memory import nbytes, owns_memory, writes_elementwise
+from arignote.passes.order import Order, before_failures, may_fail, other_readers, readers_of, reordered
 from arignote.passes.planloop import LoopPlan
 
 
@@ -52,7 +51,7 @@ class Plan(Pass):
         func = _with_copies(func)
         in_place = _in_place_updates(func) if self.share else {}
         func = _with_final_copies(func, in_place)
-        func = _reordered(func, in_place)
+        func = reordered(func, in_place)
         return _Planner(func, in_place, self.share).result()
 
 
@@ -95,61 +94,27 @@ def _with_copies(func: Func) -> Func:
     return replace(func, ops=ops, states=states, results=results)
 
 
-def _may_fail(op: Op, early: set[Value]) -> bool:
-    """Whether a call may end at `op`: it refuses values, reads or writes at indices, or needs a size that is not known
-    before."""
-    return any(True for _ in _decides(op, early))
-
-
-def _decides(op: Op, early: set[Value]) -> Iterator[Value]:
-    """The values that decide whether a call ends at `op`. Indices are looked at as soon as they are computed."""
-    if op.name in ("gather", "scatter"):
-        yield from op.operands[1 if op.name == "gather" else 2 :]
-    elif op.name == "check_indices":
-        yield from op.operands
-    elif op.name == "fused":
-        outer = dict(zip(op.regions[0].params, op.operands, strict=True))
-        for inner in op.regions[0].ops:
-            yield from (outer[v] for v in _decides(inner, set(inner.results)) if v in outer)
-    else:
-        late = op.name in ("check_index", "assume", "assert") and not all(r in early for r in op.results)
-        unsized = any(scalar not in early for _, scalar in bound_dims(op))
-        inside = any(_may_fail(inner, early) for region in op.regions for inner in region.ops)
-        if has_trait(op.name, "fallible") or late or unsized or inside:
-            yield from op.operands
-
-
-def _before_failures(func: Func, early: set[Value]) -> set[Value]:
-    """The values that something that may fail is decided by."""
-    out: set[Value] = set()
-    for op in reversed(func.ops):
-        out.update(_decides(op, early))
-        if not out.isdisjoint(op.results):
-            out.update(op.operands)
-    return out
-
-
 def _in_place_updates(func: Func) -> dict[Value, str]:
     """Updated value -> the state whose memory it is computed into, where some order of the ops allows it, and nothing
     that may fail has to come after it."""
     host = host_scalars(func)
     known = host_scalars(func, early=True)
-    needed = _before_failures(func, known)
-    readers = _readers(func, host)
+    needed = before_failures(func, known)
+    readers = readers_of(func, host)
     results = {storage(r, host) for r in func.results}
     roots = {storage(r, host) for r in func.roots()}
     chosen: dict[Value, str] = {}
-    order = _Order(func)
+    order = Order(func)
     for s in func.states:
         new = s.update
         if new is None or new is s.value or new.owner is None or new in results or new in chosen:
             continue
         op = new.owner
-        if not needed.isdisjoint(op.results) or (op.name in ("scan", "ifelse") and _may_fail(op, known)):
+        if not needed.isdisjoint(op.results) or (op.name in ("scan", "ifelse") and may_fail(op, known)):
             continue  # where a call fails, the variable keeps its value
         if not _may_write(op, new, s.value, host):
             continue
-        if not order.put_behind(op, _other_readers(op, s.value, readers)):
+        if not order.put_behind(op, other_readers(op, s.value, readers)):
             continue
         chosen[new] = s.name
         before = _intermediate(op, new, readers, roots, host)
@@ -157,7 +122,7 @@ def _in_place_updates(func: Func) -> dict[Value, str]:
             continue
         if not _may_write(before.owner, before, s.value, host):
             continue
-        if order.put_behind(before.owner, _other_readers(before.owner, s.value, readers)):
+        if order.put_behind(before.owner, other_readers(before.owner, s.value, readers)):
             chosen[before] = s.name
     return chosen
 
@@ -168,48 +133,6 @@ def _may_write(op: Op, new: Value, old: Value, host: set[Value]) -> bool:
         return False  # where it fails, the variable keeps its value
     reads = [x for x in op.operands if storage(x, host) is old]
     return not reads or (all(x is old for x in reads) and writes_elementwise(op, new, old))
-
-
-def _other_readers(op: Op, old: Value, readers: Mapping[Value, set[Op]]) -> set[Op]:
-    """What reads the memory of the state `old`, besides `op`."""
-    return {r for r in readers.get(old, ()) if r is not op and not is_contiguous_view(r)}
-
-
-def _readers(func: Func, host: set[Value]) -> dict[Value, set[Op]]:
-    """By memory, the ops that read it."""
-    readers: dict[Value, set[Op]] = {}
-    for op in func.ops:
-        for v in op.operands:
-            readers.setdefault(storage(v, host), set()).add(op)
-    return readers
-
-
-class _Order:
-    """Which ops have to come before others, besides those that make their operands."""
-
-    def __init__(self, func: Func) -> None:
-        self.users = uses(func.ops)
-        self.later: dict[Op, set[Op]] = {}
-        for op, before in _effects_in_order(func).items():
-            self._add(op, before)
-
-    def _add(self, op: Op, before: Iterable[Op]) -> None:
-        for b in before:
-            self.later.setdefault(b, set()).add(op)
-
-    def put_behind(self, op: Op, before: set[Op]) -> bool:
-        """Demand that `op` comes behind all of `before`, if that is possible: they may not need what `op` makes."""
-        seen, stack = {op}, [op]
-        while stack:
-            now = stack.pop()
-            if now in before:
-                return False
-            for user in itertools.chain(self.later.get(now, ()), *(self.users.get(r, ()) for r in now.results)):
-                if user not in seen:
-                    seen.add(user)
-                    stack.append(user)
-        self._add(op, before)
-        return True
 
 
 def _intermediate(
@@ -224,44 +147,6 @@ def _intermediate(
     return None
 
 
-def _effects_in_order(func: Func) -> dict[Op, set[Op]]:
-    """What the world sees, each behind the one before it."""
-    seen = [op for op in func.ops if is_ordered(op)]
-    return {op: {before} for before, op in itertools.pairwise(seen)}
-
-
-def _order(ops: list[Op], before: dict[Op, set[Op]]) -> list[Op] | None:
-    """The ops in an order that respects operands and `before`, as close to the given one as can be; None if cyclic."""
-    position = {op: n for n, op in enumerate(ops)}
-    done: set[Op] = set()
-    active: set[Op] = set()
-    order: list[Op] = []
-    for root in ops:
-        stack: list[tuple[Op, bool]] = [(root, False)]
-        while stack:
-            op, finished = stack.pop()
-            if finished:
-                active.discard(op)
-                if op not in done:
-                    done.add(op)
-                    order.append(op)
-                continue
-            if op in done:
-                continue
-            if op in active:
-                return None
-            active.add(op)
-            stack.append((op, True))
-            needs = [v.owner for v in op.operands if v.owner is not None]
-            needs += sorted(before.get(op, ()), key=position.__getitem__)
-            for n in reversed(needs):
-                if n in active:
-                    return None
-                if n not in done:
-                    stack.append((n, False))
-    return order
-
-
 def _with_final_copies(func: Func, in_place: dict[Value, str]) -> Func:
     """Copy to its shared variable every update that is computed elsewhere; the copies enter `in_place`."""
     ops = list(func.ops)
@@ -273,21 +158,6 @@ def _with_final_copies(func: Func, in_place: dict[Value, str]) -> Func:
             in_place[s.update] = s.name
         states.append(s)
     return replace(func, ops=ops, states=states)
-
-
-def _reordered(func: Func, in_place: dict[Value, str]) -> Func:
-    """Writers of shared variables last, so that an error found by a check in between leaves the state untouched."""
-    readers = _readers(func, host_scalars(func))
-    states = {s.name: s.value for s in func.states}
-    writers = {v.owner for v in in_place if v.owner is not None}
-    before = _effects_in_order(func)
-    for v in in_place:
-        if v.owner is not None:
-            before.setdefault(v.owner, set()).update(_other_readers(v.owner, states[in_place[v]], readers))
-    first = [op for op in func.ops if op not in writers] + [op for op in func.ops if op in writers]
-    order = _order(first, before)
-    assert order is not None, "an order was found when the updates were chosen"
-    return replace(func, ops=order)
 
 
 class _Planner:

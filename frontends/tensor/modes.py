@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.profiling import ProfileStats
-    from arignote.passes.base import Pipeline
+    from arignote.passes.base import Pass, Pipeline
 
 #: name -> (pipeline of `arignote.passes.pipelines`, LLVM's level; None: the reference interpreter)
 MODES: dict[str, tuple[str, int] | None] = {
@@ -41,7 +41,8 @@ _OPTIMIZERS = {
 
 #: Theano's tags and names of rewrites -> the passes that do the same here. Names of passes stand for themselves.
 TAGS: dict[str, tuple[str, ...]] = {
-    "fast_run": ("canonicalize", "fold", "stabilize", "algebra", "cse", "dce", "gemm", "split", "fuse", "inplace"),
+    "fast_run": ("canonicalize", "fold", "stabilize", "algebra", "cse", "dce", "gemm", "split", "fuse", "recompute",
+        "inplace"),
     "fast_compile": ("stabilize", "cse", "dce", "gemm"),
     "specialize": ("algebra",), "uncanonicalize": ("algebra",), "local_remove_useless": ("canonicalize", "algebra"),
     "constant_folding": ("fold",), "local_constant_folding": ("fold",),
@@ -58,7 +59,9 @@ TAGS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 #: The passes that a mode may do without. `inplace` is the part of the plan that lets values share memory.
-OPTIONAL = frozenset(("canonicalize", "fold", "stabilize", "algebra", "cse", "dce", "gemm", "split", "fuse", "inplace"))
+OPTIONAL = frozenset(
+    ("canonicalize", "fold", "stabilize", "algebra", "cse", "dce", "gemm", "split", "fuse", "recompute", "inplace")
+)
 
 
 def passes_of(tag: str) -> tuple[str, ...]:
@@ -113,7 +116,7 @@ class Mode:
         """The pipeline, with what was included and without what was excluded."""
         from arignote.passes.pipelines import PIPELINES, selected
 
-        if self.included - {p.name for p in PIPELINES[self.pipeline]} - {"fuse", "inplace"}:
+        if self.included - {p.name for p in PIPELINES[self.pipeline]} - {"fuse", "recompute", "inplace"}:
             names = {p.name for p in PIPELINES[self.pipeline]} | self.included
             return selected(PIPELINES["optimize"], lambda name: name not in OPTIONAL or name in names - self.excluded)
         return selected(PIPELINES[self.pipeline], lambda name: name not in self.excluded)
@@ -123,9 +126,12 @@ class Mode:
         from arignote.passes.base import Pipeline
         from arignote.passes.fuse import Fuse
         from arignote.passes.plan import Plan
+        from arignote.passes.recompute import Recompute
 
-        fuse = Fuse(max=1) if "fuse" in self.excluded else Fuse()
-        return Pipeline([fuse, Plan(share="inplace" not in self.excluded)])
+        kernels: list[Pass] = [Fuse(max=1) if "fuse" in self.excluded else Fuse()]
+        if self.excluded.isdisjoint(("fuse", "recompute")):
+            kernels.append(Recompute())
+        return Pipeline([*kernels, Plan(share="inplace" not in self.excluded)])
 
     def including(self, *tags: str) -> Mode:
         """The same mode with passes that it would not run, by their names or Theano's tags."""

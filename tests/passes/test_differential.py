@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, toposort
@@ -22,7 +23,9 @@ from arignote.passes.cse import Cse
 from arignote.passes.dce import Dce
 from arignote.passes.decompose import Decompose
 from arignote.passes.fold import Fold
+from arignote.passes.fuse import Fuse
 from arignote.passes.gemm import Gemm
+from arignote.passes.recompute import Recompute
 from arignote.passes.specialize import Specialize
 from arignote.passes.split import Split
 from arignote.passes.stabilize import Stabilize
@@ -77,6 +80,15 @@ def test_pipelines(case: tuple[Func, list[Array]]) -> None:
     check = NumericCheck(arrays)
     for pipeline in (OPTIMIZE, FAST_COMPILE, NONE):
         pipeline.run(func, verify_each=True, check_each=check)
+
+
+@SETTINGS
+@given(case=programs(max_ops=20, tame=True), size=st.integers(1, 8))
+def test_kernels(case: tuple[Func, list[Array]], size: int) -> None:
+    """Small kernels read much of each other, which `recompute` lets them compute again."""
+    func, arrays = case
+    lowered = specialized(OPTIMIZE, sizes(func, arrays)).run(func)
+    Pipeline([Fuse(size), Recompute()]).run(lowered, verify_each=True, check_each=NumericCheck(arrays))
 
 
 @SETTINGS

@@ -1,0 +1,59 @@
+"""What a training step keeps for its gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arignote as ar
+from arignote.frontends import tensor as T
+from arignote.frontends.tensor.modes import Mode
+from arignote.frontends.tensor.nnet.bn import batch_normalization_train
+from arignote.passes.lifetimes import occupancy
+
+N, CHANNELS, SIZE, LAYERS = 8, 8, 12, 4
+IMAGE = N * CHANNELS * SIZE * SIZE * 4  # bytes
+
+
+def network(concatenate: bool, mode: Mode | None = None) -> Any:
+    """The training step of layers of relu(normalised), convolution."""
+    rng = np.random.default_rng(0)
+    x = T.TensorType("float32", shape=(N, CHANNELS, SIZE, SIZE))("x")
+    parameters, y = [], x
+    for i in range(LAYERS):
+        channels = CHANNELS * (1 + i * concatenate)
+        gamma, beta = (ar.shared(np.full(channels, v, np.float32), shape=(channels,)) for v in (1, 0.1))
+        shape = (CHANNELS, channels, 3, 3)
+        w = ar.shared(rng.normal(size=shape).astype(np.float32) / 8, shape=shape)
+        parameters += [gamma, beta, w]
+        normal = batch_normalization_train(y, gamma, beta, "spatial")[0]
+        new = T.nnet.conv2d(T.nnet.relu(normal), w, border_mode="half")
+        y = T.concatenate([y, new], axis=1) if concatenate else new
+    cost = T.mean(T.sqr(y))
+    updates = [(p, p - np.float32(0.1) * g) for p, g in zip(parameters, T.grad(cost, parameters), strict=True)]
+    return ar.function([x], cost, updates=updates, mode=mode)
+
+
+def peak(function: Any) -> int:
+    """The bytes of the workspace that are in use at once at most."""
+    function(np.ones((N, CHANNELS, SIZE, SIZE), np.float32))
+    return occupancy(function.mode.lowering().run(function.func)).peak
+
+
+@pytest.mark.parametrize("concatenate", [False, True])
+def test_a_layer_keeps_its_input_and_its_output(concatenate: bool) -> None:
+    """The inputs of normalisations and convolutions, a gradient, and what a kernel takes as it runs."""
+    images = sum(1 + i * concatenate for i in range(LAYERS))
+    one = 1 + concatenate * LAYERS / 2
+    assert peak(network(concatenate)) <= (2 * images + 3 * one) * IMAGE
+    assert peak(network(concatenate, Mode().excluding("recompute"))) > 3 * images * IMAGE
+
+
+def test_steps_compute_the_same() -> None:
+    x = np.random.default_rng(1).normal(size=(N, CHANNELS, SIZE, SIZE)).astype(np.float32)
+    functions = network(True), network(True, Mode().excluding("recompute"))
+    losses = [[float(f(x)) for _ in range(3)] for f in functions]
+    assert losses[0][2] < losses[0][0]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
