@@ -11,6 +11,7 @@ from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor.convert import as_tensor_variable, label
 from arignote.frontends.tensor.creation import alloc, arange
 from arignote.frontends.tensor.indexing import set_subtensor
+from arignote.frontends.tensor.loc import composite
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -20,6 +21,7 @@ __all__ = ["pad"]
 MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 
 
+@composite
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> TensorVariable:
     """`x` with a margin of elements around it.
 

@@ -56,7 +56,12 @@ def check_windows(
     sizes = f"window {window}, strides {strides}, padding {low}, size {size}"
     require(fits and min(*window, *strides) >= 1 and min(low) >= 0, f"{sizes} do not fit {x} (C2)")
     for axis, (s, o, w, by, pad) in enumerate(zip(x.shape[-axes:], size, window, strides, low, strict=True)):
-        known = isinstance(s, int) and isinstance(o, int) and o > 0
+        known = isinstance(s, int) and isinstance(o, int)
+        require(
+            not known or o > 0,  # type: ignore[operator]
+            f"pooled axis {axis} of {x}: no window fits: (size + 2 * padding - window) // stride + 1 = "
+            f"({s} + 2 * {pad} - {w}) // {by} + 1 = {o} (C3)",
+        )
         good = pad < w and not (known and (o - 1) * by - pad >= s)  # type: ignore[operator]
         require(
             good,

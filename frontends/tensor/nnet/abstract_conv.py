@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontends.tensor.convert import as_tensor_variable
+from arignote.frontends.tensor.loc import composite
 from arignote.frontends.tensor.nnet.geometry import Geometry, known_size, paddings, result_sizes
 from arignote.frontends.tensor.nnet.upsampling import (
     bilinear_kernel_1D,
@@ -45,6 +46,7 @@ __all__ = [
 
 
 # ---------------------------------------------------------------- convolutions
+@composite
 def conv2d(
     input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",
     subsample: Any = (1, 1), filter_flip: bool = True, image_shape: Any = None, filter_dilation: Any = (1, 1),
@@ -74,6 +76,7 @@ def conv2d(
     return geometry.forward(input, filters, image_shape if input_shape is None else input_shape, filter_shape)
 
 
+@composite
 def conv3d(
     input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",
     subsample: Any = (1, 1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1, 1), num_groups: int = 1,
@@ -83,15 +86,16 @@ def conv3d(
     return geometry.forward(input, filters, input_shape, filter_shape)
 
 
+@composite
 def causal_conv1d(
     input: Any, filters: Any, filter_shape: Any, input_shape: Any = None, subsample: int = 1,
     filter_flip: bool = True, filter_dilation: int = 1, num_groups: int = 1, unshared: bool = False,
 ) -> TensorVariable:  # fmt: skip
     """The convolution of sequences [N, C, time] with [K, C / num_groups, time] whose result at a time depends on no
     later one: padded in front only. `filter_shape` must give the last size."""
-    window = known_size(filter_shape[2])
+    window = known_size(filter_shape[2]) if len(filter_shape) == 3 else None
     if window is None:
-        raise ValueError(f"causal_conv1d: filter_shape must give the filter's size, not {filter_shape!r}")
+        raise ValueError(f"causal_conv1d: filter_shape must be 3 sizes, the last one known, not {filter_shape!r}")
     border = [(filter_dilation * (window - 1), 0)]
     geometry = Geometry(
         "causal_conv1d", 1, border, (subsample,), filter_flip, (filter_dilation,), num_groups, unshared
@@ -112,6 +116,7 @@ def _separable(
     return convolve(between, point, filter_shape=point_shape)
 
 
+@composite
 def separable_conv2d(
     input: Any, depthwise_filters: Any, pointwise_filters: Any, num_channels: int, input_shape: Any = None,
     depthwise_filter_shape: Any = None, pointwise_filter_shape: Any = None, border_mode: Any = "valid",
@@ -127,6 +132,7 @@ def separable_conv2d(
     )  # fmt: skip
 
 
+@composite
 def separable_conv3d(
     input: Any, depthwise_filters: Any, pointwise_filters: Any, num_channels: int, input_shape: Any = None,
     depthwise_filter_shape: Any = None, pointwise_filter_shape: Any = None, border_mode: Any = "valid",
@@ -141,6 +147,7 @@ def separable_conv3d(
 
 
 # ---------------------------------------------------------------- gradients as functions
+@composite
 def conv2d_grad_wrt_inputs(
     output_grad: Any, filters: Any, input_shape: Any, filter_shape: Any = None, border_mode: Any = "valid",
     subsample: Any = (1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1), num_groups: int = 1,
@@ -153,6 +160,7 @@ def conv2d_grad_wrt_inputs(
     return geometry.inputs(output_grad, filters, input_shape, filter_shape)
 
 
+@composite
 def conv2d_grad_wrt_weights(
     input: Any, output_grad: Any, filter_shape: Any, input_shape: Any = None, border_mode: Any = "valid",
     subsample: Any = (1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1), num_groups: int = 1,
@@ -165,6 +173,7 @@ def conv2d_grad_wrt_weights(
     return geometry.weights(input, output_grad, filter_shape, input_shape)
 
 
+@composite
 def conv3d_grad_wrt_inputs(
     output_grad: Any, filters: Any, input_shape: Any, filter_shape: Any = None, border_mode: Any = "valid",
     subsample: Any = (1, 1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1, 1), num_groups: int = 1,
@@ -175,6 +184,7 @@ def conv3d_grad_wrt_inputs(
     return geometry.inputs(output_grad, filters, input_shape, filter_shape)
 
 
+@composite
 def conv3d_grad_wrt_weights(
     input: Any, output_grad: Any, filter_shape: Any, input_shape: Any = None, border_mode: Any = "valid",
     subsample: Any = (1, 1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1, 1), num_groups: int = 1,

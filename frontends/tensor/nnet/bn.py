@@ -8,6 +8,7 @@ from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor import reduction, shapes
 from arignote.frontends.tensor.convert import as_tensor_variable, floating
 from arignote.frontends.tensor.graph import wrap
+from arignote.frontends.tensor.loc import composite
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["batch_normalization", "batch_normalization_test", "batch_normalization_train"]
 
 
+@composite
 def batch_normalization(
     inputs: Any, gamma: Any, beta: Any, mean: Any, std: Any, mode: str = "low_mem"
 ) -> TensorVariable:
@@ -68,6 +70,7 @@ class _Axes:
         return v if self.full else v.dimshuffle(*self.kept)
 
 
+@composite
 def batch_normalization_train(
     inputs: Any, gamma: Any, beta: Any, axes: Any = "per-activation", epsilon: float = 1e-4,
     running_average_factor: float = 0.1, running_mean: Any = None, running_var: Any = None,
@@ -107,6 +110,7 @@ def batch_normalization_train(
     return tuple(results)
 
 
+@composite
 def batch_normalization_test(
     inputs: Any, gamma: Any, beta: Any, mean: Any, var: Any, axes: Any = "per-activation", epsilon: float = 1e-4
 ) -> TensorVariable:

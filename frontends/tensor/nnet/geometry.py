@@ -12,6 +12,7 @@ from arignote.frontends.tensor import shapes
 from arignote.frontends.tensor.asserting import Assert
 from arignote.frontends.tensor.convert import as_tensor_variable, floating, label, scalar_int, unify
 from arignote.frontends.tensor.graph import Variable, emit, wrap
+from arignote.frontends.tensor.loc import pinned
 from arignote.frontends.tensor.nnet import unshared
 from arignote.ir.core import Value
 
@@ -68,9 +69,10 @@ def declared(x: TensorVariable, shape: Any, what: str) -> TensorVariable:
             checks.append(ew.eq(x.shape[axis], size))
     if not checks:
         return x
-    checked = Assert(f"{what} is {tuple(shape)!r}, but {label(x)} has another shape")(x, *checks)
     sizes = tuple(have if size is None else size for size, have in zip(given, value.shape, strict=True))
-    return wrap(emit("reshape", checked.value_, shape=sizes))
+    with pinned(f"{what.rpartition(': ')[2]} {tuple(shape)!r}"):
+        checked = Assert(f"{what} is {tuple(shape)!r}, but {label(x)} has another shape")(x, *checks)
+        return wrap(emit("reshape", checked.value_, shape=sizes))
 
 
 def known_size(size: Any) -> int | None:

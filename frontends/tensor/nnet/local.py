@@ -8,6 +8,7 @@ import numpy as np
 
 from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor.convert import as_tensor_variable, label
+from arignote.frontends.tensor.loc import composite
 from arignote.frontends.tensor.padding import pad
 from arignote.ir.types import is_float
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["local_response_normalization"]
 
 
+@composite
 def local_response_normalization(
     x: Any, alpha: float = 1e-4, k: float = 2, beta: float = 0.75, n: int = 5
 ) -> TensorVariable:

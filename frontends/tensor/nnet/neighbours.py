@@ -11,6 +11,7 @@ from arignote.frontends.tensor.asserting import Assert
 from arignote.frontends.tensor.convert import as_tensor_variable, label
 from arignote.frontends.tensor.creation import arange, zeros
 from arignote.frontends.tensor.indexing import set_subtensor
+from arignote.frontends.tensor.loc import composite
 from arignote.frontends.tensor.shapes import sizes_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def _pair(value: Any, what: str) -> tuple[int, int]:
     return numbers[0], numbers[1]  # type: ignore[return-value]
 
 
+@composite
 def images2neibs(ten4: Any, neib_shape: Any, neib_step: Any = None, mode: str = "valid") -> TensorVariable:
     """Each patch of `neib_shape` of images [N, C, rows, columns] as a row.
 
@@ -84,6 +86,7 @@ def _places(x: TensorVariable, axis: int, window: int, step: int, mode: str) -> 
     return (arange(count) * step).dimshuffle(0, "x") + np.arange(window)
 
 
+@composite
 def neibs2images(neibs: Any, neib_shape: Any, original_shape: Any, mode: str = "valid") -> TensorVariable:
     """Images of `original_shape` [N, C, rows, columns] from patches side by side, as `images2neibs` gives them; with
     `ignore_borders` what no patch covers is zero."""

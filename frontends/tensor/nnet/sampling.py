@@ -15,6 +15,7 @@ from arignote.frontends.tensor.convert import as_tensor_variable, label
 from arignote.frontends.tensor.creation import arange, ones_like
 from arignote.frontends.tensor.joining import stack
 from arignote.frontends.tensor.linear import batched_dot
+from arignote.frontends.tensor.loc import composite
 from arignote.ir.types import is_float
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = ["affine_grid", "bilinear_sampling", "spatial_transformer"]
 BORDERS = ("nearest", "zeros")
 
 
+@composite
 def affine_grid(theta: Any, height: Any, width: Any, align_corners: bool = True) -> TensorVariable:
     """The points that a transformed image of `height` x `width` shows.
 
@@ -65,6 +67,7 @@ def _line(size: Any, dtype: str, align_corners: bool) -> TensorVariable:
     return (2 * number + one) / count - one
 
 
+@composite
 def bilinear_sampling(
     img: Any, grid: Any, border_mode: str = "nearest", align_corners: bool = True
 ) -> TensorVariable:
@@ -133,6 +136,7 @@ def _pixels(coordinate: Any, extent: Any, align_corners: bool) -> Any:
     return ((coordinate + 1) * count - 1) * half
 
 
+@composite
 def spatial_transformer(
     img: Any, theta: Any, scale_width: float = 1, scale_height: float = 1, border_mode: str = "nearest"
 ) -> TensorVariable:

@@ -10,6 +10,7 @@ from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor import joining
 from arignote.frontends.tensor.convert import as_tensor_variable, label
 from arignote.frontends.tensor.creation import arange
+from arignote.frontends.tensor.loc import composite
 from arignote.frontends.tensor.nnet.geometry import Geometry
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def bilinear_kernel_2D(ratio: int, normalize: bool = True) -> TensorVariable:
     return kernel.dimshuffle(0, "x") * kernel.dimshuffle("x", 0)
 
 
+@composite
 def bilinear_upsampling(
     input: Any, ratio: int | None = None, frac_ratio: Any = None, batch_size: Any = None,
     num_input_channels: Any = None, use_1D_kernel: bool = True,

@@ -11,6 +11,7 @@ from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor.convert import as_tensor_variable, label
 from arignote.frontends.tensor.creation import arange
 from arignote.frontends.tensor.graph import emit, wrap
+from arignote.frontends.tensor.loc import composite
 from arignote.frontends.tensor.nnet.geometry import Size, per_axis, size_of, sizes_attrs
 from arignote.ir.types import is_float
 
@@ -102,6 +103,13 @@ class _Windows:
         return total
 
 
+def _one(name: str, new: str, value: Any, old: str, other: Any) -> Any:
+    """An argument that has two names."""
+    if value is not None and other is not None:
+        raise ValueError(f"{name}: {old} is the old name of {new}: give one of them")
+    return other if value is None else value
+
+
 def _pool(
     name: str, space: int, input: Any, window: Any, ignore_border: bool | None, stride: Any, pad: Any, mode: str,
     old: Sequence[Any],
@@ -109,8 +117,8 @@ def _pool(
     ds, st, padding = old
     if mode not in MODES:
         raise ValueError(f"{name}: mode {mode!r} is none of {', '.join(MODES)}")
-    window = ds if window is None else window
-    stride = st if stride is None else stride
+    window = _one(name, "ws", window, "ds", ds)
+    stride = _one(name, "stride", stride, "st", st)
     pad = padding if padding is not None else (0,) * space if pad is None else pad
     work = _Windows(name, input, window, bool(ignore_border), stride, pad, space)
     if mode == "max":
@@ -118,6 +126,7 @@ def _pool(
     return work.emit("pool_sum") if mode == "sum" else work.mean(mode)
 
 
+@composite
 def pool_2d(
     input: Any, ws: Any = None, ignore_border: bool | None = None, stride: Any = None, pad: Any = (0, 0),
     mode: str = "max", ds: Any = None, st: Any = None, padding: Any = None,
@@ -138,6 +147,7 @@ def pool_2d(
     return _pool("pool_2d", 2, input, ws, ignore_border, stride, pad, mode, (ds, st, padding))
 
 
+@composite
 def pool_3d(
     input: Any, ws: Any = None, ignore_border: bool | None = None, stride: Any = None, pad: Any = (0, 0, 0),
     mode: str = "max", ds: Any = None, st: Any = None, padding: Any = None,
@@ -146,6 +156,7 @@ def pool_3d(
     return _pool("pool_3d", 3, input, ws, ignore_border, stride, pad, mode, (ds, st, padding))
 
 
+@composite
 def max_pool_2d_same_size(input: Any, patch_size: Any) -> TensorVariable:
     """`input` with all but the first maximum of each patch set to zero."""
     work = _Windows("max_pool_2d_same_size", input, patch_size, True, None, (0, 0), 2)

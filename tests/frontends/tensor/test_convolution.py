@@ -359,3 +359,26 @@ def test_errors_at_the_call() -> None:
     with pytest.raises((ValueError, AssertionError)):
         g(np.zeros((1, 2, 2, 8)), np.zeros((1, 2, 1, 1)))
     assert f(np.zeros((1, 2, 4, 4)), np.zeros((3, 2, 2, 2))).shape == (1, 3, 2, 2)
+
+
+def test_errors_at_the_call_name_the_function_that_was_called() -> None:
+    """Also where what is made of it goes wrong."""
+    x, w, m = T.dtensor4("x"), T.dtensor4("w"), T.dmatrix("m")
+    image, filters = np.ones((2, 3, 8, 8)), np.ones((5, 1, 3, 3))
+    here = r"built at .*test_convolution.py:\d+ "
+    declared = T.nnet.conv2d(x, w, input_shape=(2, 4, 8, 8))
+    with pytest.raises(ValueError, match=rf"f64\[2,3,8,8\][\s\S]*{here}\(conv2d, input_shape \(2, 4, 8, 8\)\)"):
+        ar.function([x, w], declared)(image, filters)
+    swapped = T.nnet.conv2d(x, w, input_shape=(3, 2, 8, 8))
+    with pytest.raises(AssertionError, match=r"conv2d: input_shape is \(3, 2, 8, 8\), but x has another shape"):
+        ar.function([x, w], swapped)(image, np.ones((5, 2, 3, 3)))
+    with pytest.raises(ValueError, match=rf"5 filters do not divide into 3 groups[\s\S]*{here}\(separable_conv2d"):
+        ar.function([x, w], T.nnet.separable_conv2d(x, w, np.ones((4, 6, 1, 1)), 3))(image, filters)
+    seen = T.nnet.spatial_transformer(x, m)
+    with pytest.raises(ValueError, match=rf"{here}\(spatial_transformer"):
+        ar.function([x, m], seen)(image, np.ones((3, 6)))
+    normal = T.nnet.bn.batch_normalization_train(x, w, w, axes="spatial")[0]
+    with pytest.raises(ValueError, match=rf"{here}\(batch_normalization_train\)"):
+        ar.function([x, w], normal)(image, np.ones((1, 4, 1, 1)))
+    with pytest.raises(ValueError, match=r"causal_conv1d: filter_shape must be 3 sizes"):
+        T.nnet.causal_conv1d(T.dtensor3(), T.dtensor3(), (1, 2))

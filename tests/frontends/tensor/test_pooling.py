@@ -160,6 +160,17 @@ def test_pool_errors(shape: tuple[int, ...], options: dict[str, Any], message: s
 
 
 # ---------------------------------------------------------------- batch normalisation
+def test_windows_that_do_not_fit_at_a_call() -> None:
+    x = T.dtensor4("x")
+    f = ar.function([x], pool_2d(x, (3, 3), ignore_border=True))
+    assert f(np.ones((1, 1, 3, 8))).shape == (1, 1, 1, 2)
+    message = r"axis 0 of f64\[1,1,2,8\]: no window fits: .*\(2 \+ 2 \* 0 - 3\) // 3 \+ 1 = 0[\s\S]*\(pool_2d\)"
+    with pytest.raises(ValueError, match=message):
+        f(np.ones((1, 1, 2, 8)))
+    with pytest.raises(ValueError, match="ds is the old name of ws"):
+        pool_2d(x, ws=(2, 2), ds=(2, 2))
+
+
 def test_batch_normalisation() -> None:
     x, g, b = T.tensor4(dtype="float64"), T.vector(dtype="float64"), T.vector(dtype="float64")
     mean, var = T.vector(dtype="float64"), T.vector(dtype="float64")
