@@ -23,8 +23,10 @@ class Reshape(Layer):
             if isinstance(size, Sequence):
                 if len(size) != 1 or not -len(shape) <= size[0] < len(shape):
                     raise ValueError(self.message(f"{size} is no axis of {list(shape)}"))
-            elif size < 1 and size != -1:
-                raise ValueError(self.message(f"sizes are above 0, or -1, not {size}"))
+            elif not isinstance(size, int) or (size < 1 and size != -1):
+                raise ValueError(
+                    self.message(f"sizes are numbers above 0, -1, or [axis] for that of an axis of the input, not {size}")
+                )
         if sum(size == -1 for size in self.shape) > 1:
             raise ValueError(self.message(f"only one size may be -1: {self.shape}"))
         after = self.shape_for(shape)

@@ -261,6 +261,7 @@ class TestInitializers:
         (lambda: L.Concat([L.Input((3, 2)), L.Input((4, 2))]), "do not fit"),
         (lambda: L.Reshape(L.Input((3, 2)), (4, -1)), "does not fit into"),
         (lambda: L.Reshape(L.Input((3, 2)), (-1, -1)), "only one size may be -1"),
+        (lambda: L.Reshape(L.Input((None, 6)), (None, 3)), r"sizes are numbers above 0, -1, or \[axis\]"),
         (lambda: L.Dimshuffle(L.Input((3, 2)), (1,)), "leaves out an axis"),
         (lambda: L.Slice(L.Input((3, 2)), 2), "there is no 2 along axis 1"),
         (lambda: L.LSTM(L.Input((3, 2)), 4), r"takes \(batch, time, features\), not \[3, 2\]"),

@@ -363,7 +363,8 @@ def test_errors_at_the_call() -> None:
 
 def test_errors_at_the_call_name_the_function_that_was_called() -> None:
     """Also where what is made of it goes wrong."""
-    x, w, m = T.dtensor4("x"), T.dtensor4("w"), T.dmatrix("m")
+    x, w = T.tensor4("x", dtype="float64"), T.tensor4("w", dtype="float64")
+    m = T.matrix("m", dtype="float64")
     image, filters = np.ones((2, 3, 8, 8)), np.ones((5, 1, 3, 3))
     here = r"built at .*test_convolution.py:\d+ "
     declared = T.nnet.conv2d(x, w, input_shape=(2, 4, 8, 8))
@@ -381,4 +382,4 @@ def test_errors_at_the_call_name_the_function_that_was_called() -> None:
     with pytest.raises(ValueError, match=rf"{here}\(batch_normalization_train\)"):
         ar.function([x, w], normal)(image, np.ones((1, 4, 1, 1)))
     with pytest.raises(ValueError, match=r"causal_conv1d: filter_shape must be 3 sizes"):
-        T.nnet.causal_conv1d(T.dtensor3(), T.dtensor3(), (1, 2))
+        T.nnet.causal_conv1d(T.tensor3(), T.tensor3(), (1, 2))
