@@ -25,7 +25,7 @@ class Reshape(Layer):
                     raise ValueError(self.message(f"{size} is no axis of {list(shape)}"))
             elif not isinstance(size, int) or (size < 1 and size != -1):
                 raise ValueError(
-                    self.message(f"sizes are numbers above 0, -1, or [axis] for that of an axis of the input, not {size}")
+                    self.message(f"sizes are numbers above 0, -1, or [axis] for that of the input's axis, not {size}")
                 )
         if sum(size == -1 for size in self.shape) > 1:
             raise ValueError(self.message(f"only one size may be -1: {self.shape}"))
