@@ -21,12 +21,14 @@ PARTS = ("python_s", "numpy_s", "data_s", "import_s", "build_s", "step_s", "firs
 
 
 def once(
-    peer: str, workload: Workload, *, threads: int, seed: int, caches: Path, python: str
+    peer: str, workload: Workload, *, threads: int, seed: int, caches: Path, python: str, warm: bool = False
 ) -> dict[str, Any]:
-    """One fresh process; a failure becomes ``missing`` with its reason and remedy."""
+    """One fresh process, which runs a small workload before if `warm`; a failure becomes ``missing`` with its reason
+    and remedy."""
     env = {**child_environment(threads), **empty_caches(caches)}
     command = [python, "-m", "bench.first_step", "--peer", peer, "--workload", workload.name]
     command += ["--threads", str(threads), "--seed", str(seed), "--spawned", repr(time.time())]
+    command += ["--warm"] if warm else []
     remedy = peers.find(peer).remedy
     try:
         done = subprocess.run(

@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--spawned", type=float, required=True, help="time of the parent's spawn")
+    parser.add_argument("--warm", action="store_true", help="run a small workload of the family before")
     options = parser.parse_args()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -45,9 +46,13 @@ def main() -> None:
     params = spec.make(options.seed)
     marks.append(time.perf_counter())
     peer.load(options.threads)
+    if options.warm:
+        small = workloads.small(spec.family)
+        peer.build(small, small.make(options.seed), options.threads).step()
     loaded = memory.resident()
     marks.append(time.perf_counter())
     runner = peer.build(spec, params, options.threads)
+    del params  # whoever copies it holds it once
     marks.append(time.perf_counter())
     losses = [runner.step()]
     marks.append(time.perf_counter())

@@ -1,7 +1,8 @@
 """Memory of a step: the most that a process holds during it, less what it held before the workload was built.
 
-In a fresh process with full caches, so that no compiler is in it: parameters, resident data, and what a step needs.
-Linux only: the peak is the kernel's, of pages that are really there.
+In a fresh process with full caches, so that no compiler is in it, which has run a small workload of the same family, so
+that what a library loads at its first use does not count, whenever that is: parameters, copies of data, and what a step
+needs. Linux only: the peak is the kernel's, of pages that are really there.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ def measure(
         with tempfile.TemporaryDirectory(prefix="arignote-bench-") as folder:
             for _ in range(2):
                 report = once(
-                    name, workload, threads=threads, seed=seed, caches=Path(folder), python=python or sys.executable
-                )
+                    name, workload, threads=threads, seed=seed, caches=Path(folder), python=python or sys.executable,
+                    warm=True,
+                )  # fmt: skip
                 if "missing" in report:
                     break
         if "missing" in report:

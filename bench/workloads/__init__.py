@@ -72,6 +72,11 @@ REGISTRY: dict[str, Workload] = {
 }
 
 
+def small(family: str) -> Workload:
+    """A small workload of a family."""
+    return next(REGISTRY[name] for name in SMALL if REGISTRY[name].family == family)
+
+
 def find(name: str) -> Workload:
     """The workload called ``name``; the error names the ones there are."""
     try:
