@@ -198,3 +198,30 @@ def test_equal_products_share_a_kernel() -> None:
     host = HostEmitter(func, Target("cpu", 1, 32))
     host.build()
     assert sum("gemm" in str(gv.name_hint) for gv in host.functions) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_packed_rows_of_a_left_operand_that_lies_by_columns(
+    width: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of rows and of k that do not divide the sizes, rows and columns left over, of either dtype."""
+    monkeypatch.setattr(microkernels, "FAR_BYTES", 0)
+    monkeypatch.setattr(microkernels, "LEFT_BYTES", 16 * 1024)
+    monkeypatch.setattr(microkernels, "PANEL_BYTES", 16 * 1024)
+    monkeypatch.setattr(microkernels, "PARALLEL_FLOPS", 0.0)
+    packed = []
+    choice = microkernels.Tile.packs_left
+
+    def packs(self: microkernels.Tile, panels: int, tiles: int) -> bool:
+        packed.append(choice(self, panels, tiles))
+        return packed[-1]
+
+    monkeypatch.setattr(microkernels.Tile, "packs_left", packs)
+    cases = [
+        Case(130, 301, 333, ta=True, acc=True, alpha=-0.5),
+        Case(97, 290, 70, ta=True, tb=True, acc=True, beta=-2.0),
+        Case(64, 256, 129, ta=True, dtype="f64"),
+    ]
+    _check(cases, Target("cpu", threads, width))
+    assert packed == [True] * len(cases)
