@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.codegen.dotkernel import Dot
 from arignote.codegen.emit import Pointer
-from arignote.codegen.microkernels import ITEM, Product, ProductKernel, Tile
+from arignote.codegen.microkernels import ITEM, Product, ProductKernel
 from arignote.codegen.target import Target
+from arignote.codegen.tilekernel import Tile
 
 if TYPE_CHECKING:
     from arignote.codegen.host import HostEmitter

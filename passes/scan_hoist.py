@@ -22,6 +22,7 @@ from arignote.passes.base import Pass
 from arignote.passes.batching import Batch, Lifted, rule_for
 from arignote.passes.blocks import map_blocks
 from arignote.passes.sums import is_summable, summed
+from arignote.passes.turned import absorbed
 
 PRODUCTS = ("dot", "batched_dot")
 
@@ -125,7 +126,7 @@ class _Hoist:
                 free.append(op)
                 cheap.update(op.results)
             elif op.operands and not op.regions and all(v in fixed or v in cheap for v in op.operands):
-                if _may_refuse(op) or self._is_absorbed(op):
+                if _may_refuse(op) or (op.name == "transpose" and absorbed(loop, op.result)):
                     continue
                 move.append(op)
                 fixed.update((r, r) for r in op.results)
@@ -142,12 +143,6 @@ class _Hoist:
             for r in op.results:
                 inner[r] = loop.invariant(mapping[r])
         self._substitute([op for op in loop.ops if op not in set(move)], inner)
-
-    def _is_absorbed(self, op: Op) -> bool:
-        """Whether products, which take operands transposed for nothing, are all that uses a transposed matrix."""
-        users = [o for o in self.loop.ops if op.result in o.operands]
-        yielded = op.result in self.loop.yields()
-        return op.name == "transpose" and op.result.ndim == 2 and not yielded and all(o.name == "dot" for o in users)
 
     def _before(self) -> None:
         """Products that depend on sequences and invariants alone run on all steps at once."""

@@ -14,6 +14,7 @@ from arignote.ir.opdef import has_trait
 from arignote.passes.base import Pass
 from arignote.passes.blocks import map_blocks
 from arignote.passes.cse import op_key
+from arignote.passes.turned import absorbed
 
 
 @dataclass(frozen=True)
@@ -284,12 +285,9 @@ class _Pruned:
             loop.ops = [*made, *loop.ops]
 
     def _transposed(self, x: Value, p: Value) -> Value | None:
-        """The matrix of which `x` is the transpose, where products, which take it as it is, are all that uses it."""
+        """The matrix of which `x` is the transpose, where products take it as it lies."""
         made = x.owner
-        users = [op for op in self.loop.ops if p in op.operands]
-        if made is None or made.name != "transpose" or x.ndim != 2 or p in self.loop.yields():
-            return None
-        return made.operands[0] if all(op.name == "dot" for op in users) else None
+        return made.operands[0] if made is not None and made.name == "transpose" and absorbed(self.loop, p) else None
 
     def _duplicate_parameters(self) -> None:
         loop = self.loop

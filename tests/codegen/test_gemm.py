@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import arignote.ir.ops  # noqa: F401
-from arignote.codegen import gemm, microkernels
+from arignote.codegen import gemm, microkernels, tilekernel
 from arignote.codegen.gemm import choose
 from arignote.codegen.host import HostEmitter
 from arignote.codegen.microkernels import Product
@@ -206,18 +206,19 @@ def test_packed_rows_of_a_left_operand_that_lies_by_columns(
     width: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blocks of rows and of k that do not divide the sizes, rows and columns left over, of either dtype."""
-    monkeypatch.setattr(microkernels, "FAR_BYTES", 0)
-    monkeypatch.setattr(microkernels, "LEFT_BYTES", 16 * 1024)
-    monkeypatch.setattr(microkernels, "PANEL_BYTES", 16 * 1024)
+    monkeypatch.setattr(tilekernel, "FAR_BYTES", 0)
+    monkeypatch.setattr(tilekernel, "STREAMED_ROWS", range(0))
+    monkeypatch.setattr(tilekernel, "LEFT_BYTES", 16 * 1024)
+    monkeypatch.setattr(tilekernel, "PANEL_BYTES", 16 * 1024)
     monkeypatch.setattr(microkernels, "PARALLEL_FLOPS", 0.0)
     packed = []
-    choice = microkernels.Tile.packs_left
+    choice = tilekernel.Tile.packs_left
 
-    def packs(self: microkernels.Tile, panels: int, tiles: int) -> bool:
+    def packs(self: tilekernel.Tile, panels: int, tiles: int) -> bool:
         packed.append(choice(self, panels, tiles))
         return packed[-1]
 
-    monkeypatch.setattr(microkernels.Tile, "packs_left", packs)
+    monkeypatch.setattr(tilekernel.Tile, "packs_left", packs)
     cases = [
         Case(130, 301, 333, ta=True, acc=True, alpha=-0.5),
         Case(97, 290, 70, ta=True, tb=True, acc=True, beta=-2.0),
@@ -225,3 +226,28 @@ def test_packed_rows_of_a_left_operand_that_lies_by_columns(
     ]
     _check(cases, Target("cpu", threads, width))
     assert packed == [True] * len(cases)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_streamed_right_operands(width: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of steps that do not divide k, columns left over, rows of one tile and of several, either dtype."""
+    monkeypatch.setattr(tilekernel, "STREAMED_BYTES", 0)
+    monkeypatch.setattr(microkernels, "PARALLEL_FLOPS", 0.0)
+    steps = []
+    by_steps = tilekernel.Tile.by_steps
+
+    def streamed(self: tilekernel.Tile, panels: int, tiles: int) -> None:
+        steps.append(self.p)
+        by_steps(self, panels, tiles)
+
+    monkeypatch.setattr(tilekernel.Tile, "by_steps", streamed)
+    cases = [
+        Case(20, 301, 130, acc=True, alpha=-0.5),
+        Case(33, 160, 64, beta=-2.0, acc=True, scaled=True),
+        Case(5, 515, 100),
+        Case(61, 256, 129, dtype="f64"),
+        Case(20, 290, 70, ta=True),
+    ]
+    _check(cases, Target("cpu", threads, width))
+    assert len(steps) == len(cases)
