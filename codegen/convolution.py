@@ -5,18 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arignote.codegen.convouter import ConvOuter
+from arignote.codegen.convresult import Results
 from arignote.codegen.convscatter import ConvScatter
 from arignote.codegen.convspec import Sizes
 from arignote.codegen.convstride import ConvStride
 from arignote.codegen.convtile import ConvTile
 from arignote.codegen.convweight import ConvWeight
+from arignote.codegen.emit import Emitter
+from arignote.codegen.places import UnsupportedError
 from arignote.codegen.winograd import Winograd
 from arignote.codegen.winoweight import WinogradWeight
 from arignote.ir.core import Op
-from arignote.ir.ops.conv import is_direct, is_outer, is_strided, is_winograd
+from arignote.ir.diag import Diagnostic
+from arignote.ir.ops.conv import is_direct, is_outer, is_strided, is_winograd, takes_epilogue
 
 if TYPE_CHECKING:
     from arignote.codegen.host import HostEmitter
+
+Kernel = ConvTile | ConvScatter | ConvStride | Winograd | WinogradWeight | ConvWeight | ConvOuter
 
 
 def direct_convolution(host: HostEmitter, op: Op) -> bool:
@@ -25,25 +31,49 @@ def direct_convolution(host: HostEmitter, op: Op) -> bool:
     x, w, y = {"conv": (a, b, out), "conv_data": (out, b, a), "conv_weight": (a, out, b)}[op.name]
     if not is_direct(op.name, x.type, w.type, y.type, op.attrs):
         return False
-    sizes = Sizes.of(op)
-    key = f"{op.name} {sizes}"
+    key = f"{op.name} {Sizes.of(op)}"
     if key not in host.known:
-        kernel: ConvTile | ConvScatter | ConvStride | Winograd | WinogradWeight | ConvWeight | ConvOuter
-        if is_winograd(op.name, x.type, w.type, y.type, op.attrs):
-            weight = op.name == "conv_weight"
-            kernel = (
-                WinogradWeight(sizes, host.target) if weight else Winograd(sizes, host.target, op.name == "conv_data")
-            )
-        elif op.name == "conv_data" and ConvScatter.applies(sizes, host.target):
-            kernel = ConvScatter(sizes, host.target)
-        elif is_strided(op.name, x.type, w.type, y.type, op.attrs):
-            kernel = ConvStride(sizes, host.target)
-        elif op.name != "conv_weight":
-            kernel = ConvTile(sizes, host.target, op.name == "conv_data")
-        else:
-            kernel = (ConvOuter if is_outer(w.type, sizes.groups) else ConvWeight)(sizes, host.target)
-        host.known[key] = (host.define(f"{op.name}{len(host.functions)}", kernel.function()), None)
+        results = Results(Emitter(), op)
+        host.known[key] = (host.define(f"{op.name}{len(host.functions)}", _kernel(host, op, results).function()), None)
     pointers = [host.pointer(v).address() for v in (a, b, out)]
     pointers += [p.address() for p in host.workspace(op)]
     host.invoke(host.known[key][0], [*pointers, host.dim(x.shape[0])])
     return True
+
+
+def convolution_with_epilogue(host: HostEmitter, kernel: Op) -> None:
+    """Call the kernel of a `fused` op of kind `conv`."""
+    op, region = kernel.regions[0].ops[0], kernel.regions[0]
+    if not takes_epilogue(op):
+        raise UnsupportedError(Diagnostic(f"{op.name} of these sizes has no kernel with elementwise ops", loc=op.loc))
+    by_value = frozenset(i for i, v in enumerate(kernel.operands) if v in host.scalars)
+    results = Results(Emitter(), op, kernel, by_value)
+    key = f"{Sizes.of(op)} {host.kernel_key(kernel, by_value, {})}"
+    if key not in host.known:
+        name = f"{op.name}{len(host.functions)}_fused"
+        host.known[key] = (host.define(name, _kernel(host, op, results).function()), None)
+    outer = dict(zip(region.params, kernel.operands, strict=True))
+    args = [host.pointer(outer[v]).address() for v in op.operands]
+    args.append(host.pointer(kernel.result).address())
+    read = [(i, kernel.operands[i]) for i in results.inputs]
+    args += [host.scalars[v] if i in by_value else host.pointer(v).address() for i, v in read]
+    args += [p.address() for p in host.workspace(kernel)]
+    host.invoke(host.known[key][0], [*args, host.dim(kernel.result.shape[0])])
+
+
+def _kernel(host: HostEmitter, op: Op, results: Results) -> Kernel:
+    """The kernel of a direct convolution; `conv` and `conv_data` hand what they compute to `results`."""
+    a, b, out = op.operands[0].type, op.operands[1].type, op.result.type
+    x, w, y = {"conv": (a, b, out), "conv_data": (out, b, a), "conv_weight": (a, out, b)}[op.name]
+    sizes, target, back = Sizes.of(op), host.target, op.name == "conv_data"
+    if op.name == "conv_weight":
+        if is_winograd(op.name, x, w, y, op.attrs):
+            return WinogradWeight(sizes, target)
+        return (ConvOuter if is_outer(w, sizes.groups) else ConvWeight)(sizes, target)
+    if is_winograd(op.name, x, w, y, op.attrs):
+        return Winograd(sizes, target, back, results)
+    if back and results.kernel is None and ConvScatter.applies(sizes, target):
+        return ConvScatter(sizes, target)
+    if is_strided(op.name, x, w, y, op.attrs):
+        return ConvStride(sizes, target, results)
+    return ConvTile(sizes, target, back, results)

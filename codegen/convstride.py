@@ -12,10 +12,11 @@ import itertools
 from typing import Any
 
 from arignote.codegen.convpad import Padded
+from arignote.codegen.convresult import Results
 from arignote.codegen.convspec import Sizes, minimum
-from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.emit import pointer_var
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
-from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, splat, store_vector, transposed
+from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, splat
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
 from arignote.codegen.winotiles import by_rest
@@ -25,16 +26,17 @@ PARALLEL_FLOPS = 2_000_000.0
 
 
 class ConvStride:
-    """A function of (image, filters, result, packed filters, batch): `conv` of one group over at most two axes."""
+    """A function of (image, filters, what `results` takes, packed filters, batch): `conv` of one group over at most two
+    axes."""
 
-    def __init__(self, sizes: Sizes, target: Target) -> None:
-        s, self.e = sizes, Emitter()
+    def __init__(self, sizes: Sizes, target: Target, results: Results) -> None:
+        s, self.e, self.results = sizes, results.e, results
         self.s, self.item = s, ITEM[s.dtype]
         self.lanes = target.lanes(self.item)
         registers = 32 if target.vector_bytes >= 64 else 16
         self.n = tirx.Var("n", "int64")
-        self.pointers = {v: pointer_var(v, s.dtype) for v in ("x", "w", "y", "p")}
-        self.x, self.w, self.y, self.p = (Buffer(v + "_b", s.dtype, i64(1)) for v in self.pointers)
+        self.pointers = {v: pointer_var(v, s.dtype) for v in ("x", "w", "p")}
+        self.x, self.w, self.p = (Buffer(v + "_b", s.dtype, i64(1)) for v in self.pointers)
         self.axes = _, self.row, self.col = s.forward()
         self.taps = list(itertools.product(*(range(len(a.taps)) for a in self.axes)))
         self.plane = self.row.count * self.col.count
@@ -79,8 +81,8 @@ class ConvStride:
             e.loop(i64(self.groups), group)
 
         e.tasks(mul(self.n, i64(self.bands)), self.threads, task, prologue)
-        buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.y, self.p), strict=True))
-        return private_function([*self.pointers.values(), self.n], buffers, e.stmts)
+        buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.p), strict=True))
+        return self.results.function(buffers, self.n)
 
     def pack_filters(self, q: Any) -> None:
         """The vectors of filters of a group, for each channel and element of a filter; zeros where filters are none."""
@@ -152,18 +154,14 @@ class ConvStride:
         high = e.bind(minimum(low + i64(self.vectors), i64(ceil_div(s.k, lanes))), "high")
 
         def vector(v: Any, filters: int) -> None:
-            y = mul(add(mul(n, i64(s.k)), mul(v, i64(lanes))), i64(self.plane))
+            k = e.bind(mul(v, i64(lanes)), "k")
+            y = mul(add(mul(n, i64(s.k)), k), i64(self.plane))
             y = e.bind(add(y, mul(first, i64(self.col.count))), "y")
             from_ = e.bind(add(v, mul(low, i64(-1))), "from")
 
-            def square(p: Any) -> None:
-                at = e.bind(add(mul(p, i64(self.vectors)), from_), "at")
-                lines = [self.result.load(add(at, i64(t * self.vectors))) for t in range(lanes)]
-                for r, x in enumerate(transposed(e, [e.bind(x, "x") for x in lines])[:filters]):
-                    e.add(store_vector(self.y, add(add(y, p), i64(r * self.plane)), lanes, x))
+            def load(p: Any) -> Any:
+                return self.result.load(add(mul(p, i64(self.vectors)), from_))
 
-            e.loop(i64(pixels // lanes), lambda p: square(mul(p, i64(lanes))))
-            if pixels % lanes:  # the last vector takes in pixels of the one before it
-                square(i64(pixels - lanes))
+            self.results.store_turned(y, self.plane, k, filters, i64(pixels), load, lanes)
 
         by_rest(e, low, high, s.k, lanes, vector)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from arignote.codegen.convresult import Results
 from arignote.codegen.convspec import Axes, Shape, Sizes, Source, copy_run, minimum, powers
-from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.emit import pointer_var
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import (
     ITEM,
@@ -23,7 +24,6 @@ from arignote.codegen.microkernels import (
     lanes_of,
     load_vector,
     splat,
-    store_vector,
 )
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
@@ -33,10 +33,11 @@ PARALLEL_FLOPS = 2_000_000.0
 
 
 class ConvTile:
-    """A function of (source, filters, result, packed filters, batch): `conv`, or `conv_data` if `back`."""
+    """A function of (source, filters, what `results` takes, packed filters, batch): `conv`, or `conv_data` if
+    `back`."""
 
-    def __init__(self, sizes: Sizes, target: Target, back: bool) -> None:
-        self.s, self.back, self.e = sizes, back, Emitter()
+    def __init__(self, sizes: Sizes, target: Target, back: bool, results: Results) -> None:
+        self.s, self.back, self.e, self.results = sizes, back, results.e, results
         self.item = ITEM[sizes.dtype]
         self.lanes = target.lanes(self.item)
         self.most = 4 if target.vector_bytes >= 64 else 2
@@ -45,8 +46,8 @@ class ConvTile:
         self.m, self.c = (sizes.c, sizes.k) if back else (sizes.k, sizes.c)
         self.axes = sizes.phases() if back else [sizes.forward()]
         self.n = tirx.Var("n", "int64")
-        self.pointers = {v: pointer_var(v, sizes.dtype) for v in ("x", "w", "y", "p")}
-        self.x, self.w, self.y, self.p = (Buffer(v + "_b", sizes.dtype, i64(1)) for v in self.pointers)
+        self.pointers = {v: pointer_var(v, sizes.dtype) for v in ("x", "w", "p")}
+        self.x, self.w, self.p = (Buffer(v + "_b", sizes.dtype, i64(1)) for v in self.pointers)
         work = 2.0 * sizes.k * sizes.c * sizes.groups * (sizes.n or 8)
         for v in (*sizes.window, *sizes.out):
             work *= v
@@ -61,12 +62,12 @@ class ConvTile:
         if self.back and not s.is_covered():
             size = self.n * i64(s.groups * self.m * plane * self.item)
             zero = tirx.const(0, "int32")
-            self.e.add(tirx.Evaluate(tirx.call_extern("handle", "memset", self.y.var.data, zero, size)))
+            self.e.add(tirx.Evaluate(tirx.call_extern("handle", "memset", self.results.y.var.data, zero, size)))
         self.start = 0  # of the filters of a phase among the packed ones
         for axes in self.axes:
             self.phase(axes)
-        buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.y, self.p), strict=True))
-        return private_function([*self.pointers.values(), self.n], buffers, self.e.stmts)
+        buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.p), strict=True))
+        return self.results.function(buffers, self.n)
 
     # -- one phase --------------------------------------------------------------------------------------------------
 
@@ -245,25 +246,41 @@ class ConvTile:
 
         e.loop(steps[1], step)
 
-        def write(begin: bool) -> None:
-            for r, line in enumerate(accs):
-                plane = add(out, mul(add(row, i64(r)), i64(self.plane)))
-                for u, acc in enumerate(line):
-                    self.write(acc, shape, u, plane, at, begin)
+        def write(begin: bool, end: bool) -> None:
+            def line(r: Any, sums: list[Any]) -> None:
+                m = add(row, r)
+                plane, channel = add(out, mul(m, i64(self.plane))), add(mul(g, i64(self.m)), m)
+                for u, x in enumerate(sums):
+                    self.write(x, shape, u, (plane, channel), at, (begin, end))
 
+            self.results.each([[acc.load() for acc in sums] for sums in accs], lanes, line)
+
+        first, last = tirx.EQ(steps[0], ZERO), tirx.EQ(steps[0] + steps[1], i64(self.k))
         if self.block >= self.c:
-            write(True)
-        else:
-            e.when(tirx.EQ(steps[0], ZERO), lambda: write(True), lambda: write(False))
+            write(True, True)
+            return
+
+        def later() -> None:
+            if self.results.kernel is None:
+                write(False, True)
+            else:
+                e.when(last, lambda: write(False, True), lambda: write(False, False))
+
+        e.when(first, lambda: write(True, self.results.kernel is None), later)
 
     def accumulator(self) -> Vectors:
         acc = Vectors(self.e, self.s.dtype, 1, self.lanes)
         acc.store(acc.zero)
         return acc
 
-    def write(self, acc: Vectors, shape: Shape, u: int, plane: Any, at: tuple[Any, Any, Any, Any], begin: bool) -> None:
-        """Vector `u` of a panel to the result, or added to it unless `begin`."""
-        e, row, col = self.e, self.row, self.col
+    def write(
+        self, sums: Any, shape: Shape, u: int, to: tuple[Any, Any], at: tuple[Any, Any, Any, Any],
+        whole: tuple[bool, bool],
+    ) -> None:  # fmt: skip
+        """Vector `u` of a panel to the results `to` (where the plane begins, channel); `whole`: whether these sums are
+        the first, to which nothing is added, and the last, which are complete."""
+        row, col = self.row, self.col
+        plane, channel = to
         _, first, i0, j0 = at
         start, end = u * self.lanes, min((u + 1) * self.lanes, shape.pixels)
         together = row.by == col.by == 1 and shape.cols == col.total
@@ -273,11 +290,10 @@ class ConvTile:
             line = add(mul(add(add(first, i0), i64(i)), i64(row.by)), i64(row.first))
             column = add(mul(add(j0, i64(j)), i64(col.by)), i64(col.first))
             place = add(plane, add(mul(line, i64(col.total)), column))
-            x = acc.load()
-            x = x if width == self.lanes else lanes_of(x, start - u * self.lanes, width)
-            if not begin:
-                x = x + load_vector(self.y, place, width, col.by)
-            e.add(store_vector(self.y, place, width, x, col.by))
+            x = sums if width == self.lanes else lanes_of(sums, start - u * self.lanes, width)
+            if not whole[0]:
+                x = x + load_vector(self.results.y, place, width, col.by)
+            self.results.store(place, channel, width, x, col.by, whole[1])
             start += width
 
 

@@ -172,6 +172,8 @@ class _Steps:
     def launch(self, op: Op, names: Names, host: set[Value], indent: str) -> None:
         """One kernel."""
         name = f"k{len(self.kernels)}_{op.attrs['kind'] if op.name == 'fused' else op.name}"
+        if op.name == "fused" and op.attrs["kind"] == "conv":
+            raise UnsupportedError(Diagnostic(f"{op.regions[0].ops[0].name} has no CUDA kernel", loc=op.loc))
         if op.name == "fused":
             by_value = frozenset(i for i, v in enumerate(op.operands) if v in host)
             kernel = build_kernel(op, self.target, by_value, {}).func

@@ -14,6 +14,7 @@ from typing import Any
 from arignote.codegen import abi as codes
 from arignote.codegen.abi import Check, executed, index_checks
 from arignote.codegen.clock import Clock
+from arignote.codegen.convolution import convolution_with_epilogue
 from arignote.codegen.emit import Pointer
 from arignote.codegen.entry import check_function, main_function
 from arignote.codegen.exprs import ZERO, i64, mul
@@ -239,20 +240,23 @@ class HostEmitter(Places):
                 self._check_indices(op, check)
 
     def _kernel(self, op: Op) -> None:
+        if op.attrs["kind"] == "conv":
+            convolution_with_epilogue(self, op)
+            return
         by_value = frozenset(i for i, v in enumerate(op.operands) if v in self.scalars)
         outs = [self.pointer(r) for r in op.results]
         ins = {i: self.pointer(v) for i, v in enumerate(op.operands) if i not in by_value}
         alias: dict[int, int] = {}
         for k, out in enumerate(outs):
             alias.update((k, i) for i, p in ins.items() if p.place == out.place)
-        key = self._kernel_key(op, by_value, alias)
+        key = self.kernel_key(op, by_value, alias)
         if key not in self.known:
             kernel = build_kernel(op, self.target, by_value, alias)
             self.known[key] = (self.define(f"k{len(self.known)}_{op.attrs['kind']}", kernel.func), kernel)
         gv, kernel = self.known[key]
         self.call(gv, kernel, op, ins, outs)
 
-    def _kernel_key(self, op: Op, by_value: frozenset[int], alias: dict[int, int]) -> str:
+    def kernel_key(self, op: Op, by_value: frozenset[int], alias: dict[int, int]) -> str:
         region = op.regions[0]
         ids = {p: f"p{i}" for i, p in enumerate(region.params)}
         lines = [f"{op.attrs['kind']} {op.attrs['axes']} {sorted(by_value)} {sorted(alias.items())}"]

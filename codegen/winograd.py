@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from arignote.codegen.convresult import Results
 from arignote.codegen.convspec import Sizes, minimum
-from arignote.codegen.emit import Emitter, pointer_var, private_function
+from arignote.codegen.emit import pointer_var
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
-from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector, transposed
+from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
 from arignote.codegen.winomath import matrices, transformed
@@ -25,15 +26,16 @@ PARALLEL_FLOPS = 2_000_000.0
 
 
 class Winograd:
-    """A function of (source, filters, result, transformed filters, batch): `conv`, or `conv_data` if `back`."""
+    """A function of (source, filters, what `results` takes, transformed filters, batch): `conv`, or `conv_data` if
+    `back`."""
 
-    def __init__(self, sizes: Sizes, target: Target, back: bool) -> None:
-        self.s, self.back, self.e = sizes, back, Emitter()
+    def __init__(self, sizes: Sizes, target: Target, back: bool, results: Results) -> None:
+        self.s, self.back, self.e, self.results = sizes, back, results.e, results
         self.lanes = target.lanes(ITEM[sizes.dtype])
         self.registers = 32 if target.vector_bytes >= 64 else 16
         self.n = tirx.Var("n", "int64")
-        self.pointers = {v: pointer_var(v, sizes.dtype) for v in ("x", "w", "y", "p")}
-        self.x, self.w, self.y, self.p = (Buffer(v + "_b", sizes.dtype, i64(1)) for v in self.pointers)
+        self.pointers = {v: pointer_var(v, sizes.dtype) for v in ("x", "w", "p")}
+        self.x, self.w, self.p = (Buffer(v + "_b", sizes.dtype, i64(1)) for v in self.pointers)
         (self.rows, self.cols), (self.out_rows, self.out_cols) = (sizes.image, sizes.out)
         self.channels, self.filters = sizes.c, sizes.k
         self.top, self.left = sizes.low
@@ -101,8 +103,8 @@ class Winograd:
 
         blocks = floordiv(self.n + i64(self.images - 1), i64(self.images)) if self.images > 1 else self.n
         e.tasks(blocks * i64(self.bands) if self.bands > 1 else blocks, self.threads, task, prologue)
-        buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.y, self.p), strict=True))
-        return private_function([*self.pointers.values(), self.n], buffers, e.stmts)
+        buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.p), strict=True))
+        return self.results.function(buffers, self.n)
 
     # -- filters ----------------------------------------------------------------------------------------------------
 
@@ -231,18 +233,14 @@ class Winograd:
         pixels = e.bind(mul(rows, i64(self.out_cols)), "pixels")
 
         def vector(v: Any, filters: int) -> None:
-            k = add(mul(q, i64(self.vectors * lanes)), mul(v, i64(lanes)))
+            k = e.bind(add(mul(q, i64(self.vectors * lanes)), mul(v, i64(lanes))), "k")
             y = mul(add(mul(n, i64(self.filters)), k), i64(plane))
             y = e.bind(add(y, mul(first, i64(self.out_cols))), "y")
 
-            def square(p: Any) -> None:
-                lines = [self.result.load(add(mul(add(p, i64(t)), i64(self.vectors)), v)) for t in range(lanes)]
-                for r, x in enumerate(transposed(e, [e.bind(x, "x") for x in lines])[:filters]):
-                    e.add(store_vector(self.y, add(add(y, p), i64(r * plane)), lanes, x))
+            def load(p: Any) -> Any:
+                return self.result.load(add(mul(p, i64(self.vectors)), v))
 
-            e.loop(floordiv(pixels, i64(lanes)), lambda p: square(mul(p, i64(lanes))))
-            short = tirx.NE(floormod(pixels, i64(lanes)), ZERO)
-            e.when(short, lambda: square(e.bind(pixels - i64(lanes), "p")))
+            self.results.store_turned(y, plane, k, filters, pixels, load, lanes)
 
         step = self.vectors * lanes
         whole, rest = divmod(self.filters, step)

@@ -130,5 +130,7 @@ def storage(value: Value, host: set[Value]) -> Value:
 
 def scratch_types(op: Op) -> tuple[TensorType, ...]:
     """The workspace that the routine of `op` needs while it runs."""
+    if op.name == "fused" and op.attrs["kind"] == "conv":
+        return scratch_types(op.regions[0].ops[0])
     rule = OPS[op.name].scratch
     return () if rule is None else tuple(rule(*(v.type for v in op.operands), **semantic(op.attrs)))

@@ -28,7 +28,7 @@ def writes_elementwise(op: Op, result: Value, operand: Value) -> bool:
         return bool(op.attrs["acc"]) and operand is op.operands[2] and operand not in op.operands[:2]
     if op.name in ("scatter", "update_slice"):
         return operand is op.operands[0] and operand not in op.operands[1:]
-    if op.name != "fused":
+    if op.name != "fused" or op.attrs["kind"] == "conv":  # which computes elements again where its tiles overlap
         return False
     region = op.regions[0]
     out = region.yields[op.results.index(result)]

@@ -42,7 +42,7 @@ _OPTIMIZERS = {
 #: Theano's tags and names of rewrites -> the passes that do the same here. Names of passes stand for themselves.
 TAGS: dict[str, tuple[str, ...]] = {
     "fast_run": ("canonicalize", "fold", "stabilize", "algebra", "cse", "dce", "gemm", "split", "fuse", "recompute",
-        "inplace"),
+        "epilogue", "inplace"),
     "fast_compile": ("stabilize", "cse", "dce", "gemm"),
     "specialize": ("algebra",), "uncanonicalize": ("algebra",), "local_remove_useless": ("canonicalize", "algebra"),
     "constant_folding": ("fold",), "local_constant_folding": ("fold",),
@@ -60,7 +60,8 @@ TAGS: dict[str, tuple[str, ...]] = {
 
 #: The passes that a mode may do without. `inplace` is the part of the plan that lets values share memory.
 OPTIONAL = frozenset(
-    ("canonicalize", "fold", "stabilize", "algebra", "cse", "dce", "gemm", "split", "fuse", "recompute", "inplace")
+    ("canonicalize", "fold", "stabilize", "algebra", "cse", "dce", "gemm", "split", "fuse", "recompute", "epilogue",
+     "inplace")
 )
 
 
@@ -116,7 +117,7 @@ class Mode:
         """The pipeline, with what was included and without what was excluded."""
         from arignote.passes.pipelines import PIPELINES, selected
 
-        if self.included - {p.name for p in PIPELINES[self.pipeline]} - {"fuse", "recompute", "inplace"}:
+        if self.included - {p.name for p in PIPELINES[self.pipeline]} - {"fuse", "recompute", "epilogue", "inplace"}:
             names = {p.name for p in PIPELINES[self.pipeline]} | self.included
             return selected(PIPELINES["optimize"], lambda name: name not in OPTIONAL or name in names - self.excluded)
         return selected(PIPELINES[self.pipeline], lambda name: name not in self.excluded)
@@ -124,6 +125,7 @@ class Mode:
     def lowering(self) -> Pipeline:
         """The passes that make kernels and plan their memory."""
         from arignote.passes.base import Pipeline
+        from arignote.passes.epilogue import Epilogue
         from arignote.passes.fuse import Fuse
         from arignote.passes.plan import Plan
         from arignote.passes.recompute import Recompute
@@ -131,6 +133,8 @@ class Mode:
         kernels: list[Pass] = [Fuse(max=1) if "fuse" in self.excluded else Fuse()]
         if self.excluded.isdisjoint(("fuse", "recompute")):
             kernels.append(Recompute())
+        if self.excluded.isdisjoint(("fuse", "epilogue")):
+            kernels.append(Epilogue())
         return Pipeline([*kernels, Plan(share="inplace" not in self.excluded)])
 
     def including(self, *tags: str) -> Mode:

@@ -231,6 +231,8 @@ def _kind(op: Op) -> str:
 
 
 def _class_name(op: Op) -> str:
+    if op.name == "fused" and op.attrs["kind"] == "conv":
+        return _class_name(op.regions[0].ops[0])
     if op.name == "fused":
         return {"map": "Elemwise", "rows": "CAReduce rows", "cols": "CAReduce cols"}[op.attrs["kind"]]
     return op.name[:1].upper() + op.name[1:]

@@ -33,6 +33,7 @@ from arignote.ir.text import print_module
 from arignote.ir.types import Dim, DimLike
 from arignote.passes.base import Pipeline
 from arignote.passes.dce import Dce
+from arignote.passes.epilogue import Epilogue
 from arignote.passes.fuse import Fuse
 from arignote.passes.place import Place
 from arignote.passes.plan import Plan
@@ -61,7 +62,7 @@ def func_at(program: Function | Func, stage: str, device: str = "cpu") -> Func:
     if stage == "optimised":
         return func
     # Placement comes first, as a transfer is no part of a kernel; fusion shows the same kernels without it.
-    placed = Pipeline([Fuse(), Recompute()]).run(func if stage == "fused" else Place(device).run(func))
+    placed = Pipeline([Fuse(), Recompute(), Epilogue()]).run(func if stage == "fused" else Place(device).run(func))
     return Plan().run(placed) if stage == "planned" else placed
 
 

@@ -21,7 +21,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 import numpy as np
 
 from arignote.ir.builder import Builder
-from arignote.ir.core import Value
+from arignote.ir.core import Op, Value
 from arignote.ir.diag import require
 from arignote.ir.opdef import defop
 from arignote.ir.ops.rules import Array, Grads, Samples, bind, check_bound, check_kind, widened
@@ -214,6 +214,7 @@ LEAST_PIXELS = 16  # of a result, for sums over pixels in vectors
 LEAST_COLUMNS = 32  # elements of a filter, for sums in vectors of filters: these then repay transposing the gradient
 SHORT_PIXELS = 512  # of images with rows shorter than a vector that are brought into vectors of channels
 MOST_CHANNELS = 512  # of which the transformed tiles of a small image stay in the second-level cache
+CACHED_BYTES = 6 * 1024**2  # of a result, which the next kernel then reads from a third-level cache
 FILTERS = 16  # in a vector, of which no more than a quarter may be idle
 
 
@@ -264,6 +265,33 @@ def is_winograd(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dic
     covered = 16 * -(-high // 4) * -(-wide // 4)
     filled = all(v >= FILTERS and 4 * v >= 3 * -(-v // FILTERS) * FILTERS for v in (c, k))
     return filled and c <= MOST_CHANNELS and covered <= 1.6 * high * wide
+
+
+def is_cached(result: TensorType) -> bool:
+    """Whether a result is known to be so small that the next kernel finds it in a cache."""
+    size = result.size * result.itemsize
+    return isinstance(size, int) and size <= CACHED_BYTES
+
+
+def takes_epilogue(op: Op) -> bool:
+    """Whether the kernel of a convolution, or of a gradient of its image, computes what elementwise ops make of its
+    results: where it is direct, and makes each element at once rather than adding to it here and there; and where that
+    saves time, in tiles of pixels always, in vectors of filters for results that leave the caches."""
+    if op.name not in ("conv", "conv_data") or len(op.operands) != 2:
+        return False
+    a, w, out = op.operands[0].type, op.operands[1].type, op.result.type
+    x, y = (a, out) if op.name == "conv" else (out, a)
+    if not is_direct(op.name, x, w, y, op.attrs):
+        return False
+    if is_winograd(op.name, x, w, y, op.attrs) or is_strided(op.name, x, w, y, op.attrs):
+        return isinstance(out.size, int) and not is_cached(out)
+    if op.name == "conv":
+        return True
+    covered = all(d == 1 for d in op.attrs["dilation"]) and all(
+        r >= by for r, by in zip(w.shape[2:], op.attrs["strides"], strict=True)
+    )
+    scattered = all(by == 1 for by in op.attrs["strides"]) and not any((*op.attrs["low"], *op.attrs["high"]))
+    return covered and not scattered
 
 
 def scratch_of(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict[str, Any]) -> tuple[TensorType, ...]:

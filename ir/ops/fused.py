@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.diag import require
-from arignote.ir.opdef import defop
+from arignote.ir.opdef import defop, has_trait
 from arignote.ir.ops.rules import same_shape
 from arignote.ir.types import TensorType, better_dim, is_differentiable
 
@@ -18,8 +18,9 @@ class fused:
     """fused(*xs) {axes, kind} {region} -> ...: the ops of the region, run as one kernel.
 
     The region's parameters are the operands, what it yields are the results. `kind` is `map` (every value has the
-    shape of the kernel), `rows` (reductions over `axes`, which include the last one; values per row in between) or
-    `cols` (reductions over `axes` that leave the last one). Made after gradients are derived.
+    shape of the kernel), `rows` (reductions over `axes`, which include the last one; values per row in between),
+    `cols` (reductions over `axes` that leave the last one) or `conv` (a convolution, or the gradient of its image, and
+    elementwise ops on its results). Made after gradients are derived.
     """
 
     traits = ("region", "kernel", "library")
@@ -29,13 +30,18 @@ class fused:
     @staticmethod
     def infer(*xs: TensorType, regions: tuple[Any, ...], kind: str, axes: tuple[int, ...]) -> tuple[TensorType, ...]:
         require(len(regions) == 1, f"takes one region, got {len(regions)}")  # (C1)
-        require(kind in ("map", "rows", "cols"), f"kind {kind!r} is not map, rows or cols")  # (C2)
-        require((kind == "map") == (not axes), f"kind {kind} with axes {axes}")  # (C3)
+        require(kind in ("map", "rows", "cols", "conv"), f"kind {kind!r} is not map, rows, cols or conv")  # (C2)
+        require((kind in ("map", "conv")) == (not axes), f"kind {kind} with axes {axes}")  # (C3)
         params = tuple(p.type for p in regions[0].params)
         require(  # (C4)
             params == xs,
             f"region takes ({', '.join(map(str, params))}), operands are ({', '.join(map(str, xs))})",
         )
+        if kind == "conv":
+            first, *others = [op.name for op in regions[0].ops] or ["nothing"]
+            require(first in ("conv", "conv_data"), f"kind conv begins with {first}, not with a convolution")  # (C5)
+            wrong = [n for n in others if not has_trait(n, "elementwise") and n not in ("const", "broadcast")]
+            require(not wrong, f"kind conv goes on with elementwise ops, not with {', '.join(wrong)}")  # (C6)
         return tuple(v.type for v in regions[0].yields)
 
     @staticmethod
