@@ -90,9 +90,27 @@ def render(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     return "\n\n".join([*parts, *pictures]) + "\n"
 
 
+def followed(folder: Path) -> str:
+    """What `follow` found of word vectors: of each model and data set the newest; "" if nothing."""
+    found: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for path in folder.glob("follow-*.json"):
+        one = report.load(path)
+        for result in one["results"]:
+            key, date = (result["model"], result["data"]), str(one["date"])
+            if key not in found or found[key][0] < date:
+                seconds = (f"{result['seconds'][which]:.0f}" for which in STYLES)
+                found[key] = date, [*key, f"{result['at'][-1] + 1}", f"{result['worst']:.0e}", *seconds]
+    if not found:
+        return ""
+    head = "**Word vectors** (`follow`): the largest relative difference of the losses compared; seconds by the clock"
+    header = ["model", "data", "steps", "difference", "seconds", "PyTorch's"]
+    return f"\n{head}\n\n{rows(header, [found[key][1] for key in sorted(found)])}\n"
+
+
 def write(folder: Path, page: Path) -> int:
     """Write the page; the number of models in it. Raises `SchemaError` for files that are no results."""
     found = newest(folder)
     if found:
-        page.write_text(render([(path.with_suffix(".png").name, one) for path, one in found]), encoding="utf-8")
+        text = render([(path.with_suffix(".png").name, one) for path, one in found])
+        page.write_text(text + followed(folder), encoding="utf-8")
     return len(found)

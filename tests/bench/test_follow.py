@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import follow
-from bench.report import envelope
+from bench import curves_page, follow
+from bench.report import envelope, save
 
 
 @pytest.mark.parametrize("name", ["cbow", "skipgram"])
@@ -26,4 +26,7 @@ def test_losses_are_those_of_pytorch(name: str, tmp_path: Path) -> None:
     assert found["at"] == [*range(0, 224, 20), 223] and found["analogies"] == {"asked": 1, "right": 0}
     assert found["worst"] < 1e-4 and found["arignote"][-1] < found["arignote"][0]
     assert found["spearman"] == {"X": {"rho": None, "pairs": 1}}
-    envelope("follow", [found], command=[], seed=1, versions=follow.versions())  # a valid record
+    report = envelope("follow", [found], command=[], seed=1, versions=follow.versions())  # a valid record
+    assert curves_page.followed(tmp_path) == ""
+    save(report, tmp_path)
+    assert f"| {name} | {found['data']} | 224 | {found['worst']:.0e} |" in curves_page.followed(tmp_path)
