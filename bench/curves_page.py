@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from bench import report
 from bench.curves import FIRST, STYLES
+from bench.environment import SEED
 from bench.table import rows
 
 BOOK_WORDS = {
@@ -32,15 +34,23 @@ dropout here, whose masks would differ.
 
 
 def newest(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Of each model, data set and seed the newest report, with its file, in the order of their names."""
-    found: dict[tuple[str, str, int], tuple[Path, dict[str, Any]]] = {}
+    """Of each model with its settings and data set the newest report, with its file, in the order of names."""
+    found: dict[tuple[str, str], tuple[Path, dict[str, Any]]] = {}
     for path in folder.glob("curves-*.json"):
         one = report.load(path)
         result = one["results"][0]
-        key = (result["model"], result["data"], one["seed"])
+        key = (named(one), result["data"])
         if key not in found or str(found[key][1]["date"]) < str(one["date"]):
             found[key] = path, one
     return [found[key] for key in sorted(found)]
+
+
+def named(one: Mapping[str, Any]) -> str:
+    """The model of a report, with what was set and another seed; dropout, always off, is not said."""
+    words = one["command"]
+    settings = [after for word, after in pairwise(words) if word == "--set" and not after.startswith("drop_")]
+    seed = [] if one["seed"] == SEED else [f"seed {one['seed']}"]
+    return ", ".join([one["results"][0]["model"], *settings, *seed])
 
 
 def judged(result: Mapping[str, Any]) -> tuple[str, dict[str, float], dict[str, float]]:
@@ -68,7 +78,7 @@ def render(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         cpu, first = result["cpu_seconds"], np.array(result["first"])
         apart = float(np.abs(first[:, 0] / first[:, 1] - 1).max())
         ends.append([
-            result["model"], result["data"], f"{result['parameters']:,}", BOOK_PARAMETERS.get(result["model"], ""),
+            named(one), result["data"], f"{result['parameters']:,}", BOOK_PARAMETERS.get(result["model"], ""),
             f"{result['steps']} ({result['epochs']:.2f})", f"{apart:.0e}", what,
             *(f"{last[which]:.2f}" for which in STYLES), *(f"{best[which]:.2f}" if best else "" for which in STYLES),
             *(f"{cpu[which]:.0f}" for which in STYLES),
@@ -77,8 +87,8 @@ def render(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         if "drop_words" in settings:
             read = (result["steps"] - 1) * settings["batch"] * settings["steps"]
             book = (f"{n:,}" if n else "" for n in BOOK_WORDS.get(result["model"], (None, None)))
-            words.append([result["model"], *(f"{read / cpu[which]:.0f}" for which in STYLES), *book])
-        pictures.append(f"![{result['model']} on {result['data']}](results/{picture})")
+            words.append([named(one), *(f"{read / cpu[which]:.0f}" for which in STYLES), *book])
+        pictures.append(f"![{named(one)} on {result['data']}](results/{picture})")
     parts = [
         INTRODUCTION.strip().format(cpu=reports[0][1]["machine"]["cpu"], first=FIRST),
         rows(["model", "data", "parameters", "the book's", "steps (epochs)", "first losses", "measured", "at the end",

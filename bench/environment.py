@@ -16,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
+SEED = 20240  # unless another one is given
 # Processes that wanted a core in the minute before this one: other work that disturbs a run.
 LOAD = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 

@@ -25,11 +25,10 @@ from bench import (
     table,
     timing,
 )
-from bench.environment import LOAD, RESULTS, drop_overrides, overrides, thread_counts
+from bench.environment import LOAD, RESULTS, SEED, drop_overrides, overrides, thread_counts
 from bench.twins import NoTwinError
 from bench.workloads import CONVOLUTIONS, IMAGES, OPS, OVERHEAD, REGISTRY, TRAIN, Workload, find
 
-SEED = 20240
 BUSY = 0.5
 LAYOUTS = "arignote,torch-eager,torch-last,jax,jax-last"
 

@@ -38,10 +38,12 @@ def test_first_losses_are_those_of_pytorch(name: str, settings: tuple[str, ...],
     np.testing.assert_allclose(first[:, 0], first[:, 1], rtol=2e-4)
     ours, theirs = (found["validations"][0][which]["valid_loss"] for which in curves.STYLES)
     np.testing.assert_allclose(ours, theirs, rtol=2e-3)
-    save(envelope("curves", [found], command=[], seed=3, versions=follow.versions()), tmp_path)  # a valid record
+    command = ["curves", *(word for one in settings for word in ("--set", one)), name]
+    save(envelope("curves", [found], command=command, seed=3, versions=follow.versions()), tmp_path)  # a valid record
     assert curves_page.write(tmp_path, tmp_path / "CURVES.md") == 1
     page = (tmp_path / "CURVES.md").read_text()
-    assert f"| {name} | {found['data']} | {found['parameters']:,} |" in page
+    shown = ", ".join([name, *(one for one in settings if not one.startswith("drop_")), "seed 3"])
+    assert f"| {shown} | {found['data']} | {found['parameters']:,} |" in page
     assert ("Words per second" in page) == ("drop_words" in found["settings"])
     pytest.importorskip("matplotlib")
     curves.picture(found, tmp_path / "curves.png")
