@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import arignote as ar
 import arignote.tensor as T
-from arignote.models.data import Dataset, Feed, Pair, Pipeline
+from arignote.models.data import Dataset, Drawing, Feed, Pair, Pipeline
 from arignote.models.model import Model, Network
 from arignote.models.training import Steps
 
@@ -61,7 +61,7 @@ class Trainer:
       the number of the minibatch or, with `feed`, its images and labels;
     - `valid(i)`, `test(i)`: loss and error (a fraction) on a minibatch of those parts;
     - `n_batches`: minibatches of each part; examples that do not fill one stay unused;
-    - `feed`: prepares the training minibatches of an epoch, where the model wants its images changed.
+    - `feed`: prepares the training minibatches of an epoch, where images are made anew or the model wants them changed.
     """
 
     def __init__(self, classifier: Classifier, model: Model, data: Dataset, seed: int) -> None:
@@ -71,9 +71,12 @@ class Trainer:
             "train": data.train, "valid": data.valid, "test": data.test
         }  # fmt: skip
         self.n_batches = {name: len(part.x) // self.batch for name, part in self._parts.items()}
+        self.n_batches["train"] = data.epoch // self.batch
         transform = model.augmentation(data)
         self.feed: Feed | None = None
-        if transform is not None:
+        if data.stream is not None:
+            self.feed = Feed(Drawing(data.stream, self.batch, seed=seed))
+        elif transform is not None:
             self.feed = Feed(Pipeline(data.train, data.image_shape, self.batch, transform=transform, seed=seed))
         self._epoch = 0
 

@@ -49,8 +49,9 @@ class ImageTask(Task):
         }
 
     def about(self) -> str:
-        train, valid, test = (len(part.x) for part in (self.data.train, self.data.valid, self.data.test))
-        return f"{train} training, {valid} validation, {test} test images"
+        valid, test = len(self.data.valid.x), len(self.data.test.x)
+        anew = "" if self.data.stream is None else " (new ones in each epoch)"
+        return f"{self.data.epoch} training{anew}, {valid} validation, {test} test images"
 
     def save(self, path: Path, history: History) -> None:
         best = history.best

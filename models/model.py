@@ -198,9 +198,9 @@ class Model(ModelBase):
         """Examples in a minibatch of this data set. Raises `SettingError` where they do not fit."""
         batch = self.batch
         if batch is None:
-            large = len(data.train.x) >= FEWEST_BATCHES * self.book_batch
+            large = data.epoch >= FEWEST_BATCHES * self.book_batch
             batch = self.book_batch if large else SMALL_BATCH
-        fewest = min(len(part.x) for part in (data.train, data.valid, data.test))
+        fewest = min(data.epoch, len(data.valid.x), len(data.test.x))
         if batch > fewest:
             raise SettingError(
                 f"{self.name}: batch={batch}, but a part of {data.name} has {fewest} examples only"

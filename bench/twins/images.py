@@ -106,6 +106,11 @@ class ImageTwin:
     def _flatten(self, layer: Any, inputs: list[Any], training: bool) -> Any:
         return inputs[0].flatten(1)
 
+    def _reshape(self, layer: Any, inputs: list[Any], training: bool) -> Any:
+        if not all(isinstance(size, int) for size in layer.shape):
+            raise NoTwinError("shapes that take sizes from the input are not written for PyTorch")
+        return inputs[0].reshape(*layer.shape)
+
     def _globalpool(self, layer: Any, inputs: list[Any], training: bool) -> Any:
         return inputs[0].mean(dim=(2, 3))
 
@@ -146,20 +151,19 @@ class ImageTwin:
 def _rule(torch: Any, model: Any, parameters: list[Any], names: list[Any]) -> Callable[[Any, float], None]:
     """How the model's parameters, of those names, are updated from gradients and the rate."""
     from arignote.models.book.mnist_cnn import MnistCnn
-    from arignote.models.book.stn import THETA, TransformerModel
+    from arignote.models.book.stn import TransformerModel
     from arignote.models.layered import MomentumModel
 
     if isinstance(model, TransformerModel):
-        groups = [[p for p, name in zip(parameters, names, strict=True) if (name in THETA) == slow]
-                  for slow in (False, True)]  # fmt: skip
-        optimiser = torch.optim.Adam([{"params": group} for group in groups], eps=1e-8)
+        shares = [model.share(name) for name in names]
+        optimiser = torch.optim.Adam([{"params": [p]} for p in parameters], eps=1e-8)
 
         def adam(gradients: Any, rate: float) -> None:
             for p, g in zip(parameters, gradients, strict=True):
                 p.grad = g
             torch.nn.utils.clip_grad_norm_(parameters, 5.0)
-            for group, factor in zip(optimiser.param_groups, (1.0, model.locate), strict=True):
-                group["lr"] = rate * factor
+            for group, share in zip(optimiser.param_groups, shares, strict=True):
+                group["lr"] = rate * share
             optimiser.step()
 
         return adam

@@ -4,7 +4,8 @@
 `digits`, `shapes` and `scenes` need none, and `auto` takes MNIST where it is found and digits otherwise.
 Loaders validate what they read and raise `DataError`, which names the file, what was expected, what
 was found, and what to do. `make_cluttered` makes large images of several digits from either set of
-digits; `augment` changes images, and `Pipeline` prepares minibatches of them ahead of the training step.
+digits, which a `Stream` makes without end; `augment` changes images. `Pipeline` and `Drawing` prepare minibatches
+ahead of the training step.
 """
 
 import os
@@ -15,11 +16,11 @@ from numpy.typing import DTypeLike
 from arignote.models.data.camvid import load_camvid
 from arignote.models.data.cifar10 import load_cifar10
 from arignote.models.data.cluttered import Canvas, make_cluttered
-from arignote.models.data.dataset import Dataset, Pair
+from arignote.models.data.dataset import Dataset, Pair, Stream
 from arignote.models.data.digits import load_digits
 from arignote.models.data.errors import DataError
 from arignote.models.data.mnist import FILES, load_mnist
-from arignote.models.data.pipeline import Feed, Pipeline, PipelineError
+from arignote.models.data.pipeline import Drawing, Feed, Pipeline, PipelineError
 from arignote.models.data.scenes import load_scenes
 from arignote.models.data.shapes import load_shapes
 from arignote.models.data.source import ENVIRONMENT_VARIABLE, find_folder
@@ -32,10 +33,12 @@ __all__ = [
     "Canvas",
     "DataError",
     "Dataset",
+    "Drawing",
     "Feed",
     "Pair",
     "Pipeline",
     "PipelineError",
+    "Stream",
     "find_folder",
     "load_camvid",
     "load_cifar10",

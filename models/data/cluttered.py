@@ -7,15 +7,17 @@ other digits are scattered over it.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from arignote.models.data.dataset import Dataset, Pair
+from arignote.models.data.dataset import Dataset, Pair, Stream
 from arignote.models.data.errors import DataError
 from arignote.models.data.warp import affine
 
 Image = NDArray[np.float32]
+BLOCK = 100  # images that one random state makes
 
 
 @dataclass(frozen=True)
@@ -38,24 +40,31 @@ class Canvas:
         if self.digits < 1 or self.clutter < 0 or self.piece < 1:
             raise ValueError(f"a canvas has at least one digit, and no negative number of pieces: {self}")
 
-    def image(self, pictures: Image, others: Image, random: np.random.RandomState) -> Image:
-        """One image float32[size, size] from digits [digits, h, w] and images to cut pieces from."""
-        h, w = pictures.shape[1:]
+    def draw(self, base: Pair, shape: tuple[int, int], n: int, random: np.random.RandomState) -> Pair:
+        """`n` images, float32[n, size * size], of digits of `base`, whose images have that shape, and their labels."""
+        h, w = shape
         if self.size < max(h, w * self.digits) or self.piece > min(h, w):
             raise ValueError(f"{self.digits} digits of {h}x{w} and pieces of {self.piece} do not fit {self}")
-        canvas: Image = np.zeros((self.size, self.size), np.float32)
+        stored = base.x.reshape(-1, h, w)
+        chosen = random.randint(0, len(stored), (n, self.digits))
+        canvas: Image = np.zeros((n, self.size, self.size), np.float32)
         # The places are drawn for digits of the stored size; an enlarged one may lose some of its margin.
-        x = random.randint(0, self.size - w * self.digits + 1)
-        y = random.randint(0, self.size - h + 1)
-        for picture in self._distorted(pictures, random):
-            _put(canvas, picture, y, x)
+        x = random.randint(0, self.size - w * self.digits + 1, n)
+        y = random.randint(0, self.size - h + 1, n)
+        for column in chosen.T:
+            for i, picture in enumerate(self._distorted(stored[column], random)):
+                _put(canvas[i], picture, y[i], x[i])
             x += w
-            y = int(np.clip(y + random.randint(-w, w + 1), 0, self.size - h))
-        for number in random.randint(0, len(others), self.clutter):
-            i, j = random.randint(0, [h - self.piece + 1, w - self.piece + 1])
-            row, column = random.randint(0, self.size - self.piece + 1, 2)
-            _put(canvas, others[number, i : i + self.piece, j : j + self.piece], row, column)
-        return canvas
+            y = np.clip(y + random.randint(-w, w + 1, n), 0, self.size - h)
+        cut = n, self.clutter
+        others = random.randint(0, len(stored), cut)
+        rows, columns = (random.randint(0, length - self.piece + 1, cut) for length in shape)
+        places = random.randint(0, self.size - self.piece + 1, (*cut, 2))
+        for i, k in np.ndindex(cut):
+            row, column = rows[i, k], columns[i, k]
+            _put(canvas[i], stored[others[i, k], row : row + self.piece, column : column + self.piece], *places[i, k])
+        labels = base.y[chosen].astype(np.int32)
+        return Pair(canvas.reshape(n, -1), labels[:, 0].copy() if self.digits == 1 else labels)
 
     def _distorted(self, pictures: Image, random: np.random.RandomState) -> Image:
         n, h, w = pictures.shape
@@ -76,17 +85,13 @@ def _put(canvas: Image, picture: Image, row: int, column: int) -> None:
 
 
 def make_cluttered(
-    base: Dataset,
-    canvas: Canvas,
-    sizes: tuple[int, int, int],
-    *,
-    seed: int = 0,
-    label_dtype: DTypeLike = np.int32,
+    base: Dataset, canvas: Canvas, sizes: tuple[int, int, int], *, seed: int = 0, epoch: int | None = None
 ) -> Dataset:
     """Images float32[n, size * size] of the digits of each part of `base`.
 
-    Labels are [n] for one digit in an image, and [n, digits], from left to right, for several. The
-    same seed makes the same images; the first `k` of `n` do not depend on `n`.
+    Labels are int32[n] for one digit in an image, and [n, digits], from left to right, for several. The
+    same seed makes the same images; the first `k` of `n` do not depend on `n`. With `epoch`, so many
+    training images are made anew in each epoch, and the first of `sizes` are a sample of such.
     """
     if len(base.image_shape) != 2:
         raise DataError(
@@ -95,8 +100,9 @@ def make_cluttered(
             found=f"images of shape {list(base.image_shape)}",
             remedy="Make cluttered images from mnist or digits.",
         )
+    h, w = base.image_shape
     parts = [
-        _part(base, part, canvas, n, [seed, number])
+        _part(canvas, part, (h, w), n, [seed, number])
         for number, (part, n) in enumerate(zip((base.train, base.valid, base.test), sizes, strict=True))
     ]
     return Dataset(
@@ -107,17 +113,12 @@ def make_cluttered(
         n_classes=base.n_classes,
         image_shape=(canvas.size, canvas.size),
         source=f"generated from {base.source}",
-    ).with_labels(label_dtype)
+        stream=None if epoch is None else Stream(epoch, partial(canvas.draw, base.train, (h, w))),
+    )
 
 
-def _part(base: Dataset, part: Pair, canvas: Canvas, n: int, seed: list[int]) -> Pair:
-    digits = part.x.reshape(-1, *base.image_shape)
-    images = np.empty((n, canvas.size**2), np.float32)
-    chosen = np.empty((n, canvas.digits), np.intp)
-    for i in range(n):
-        # RandomState and not a Generator: its streams are guaranteed never to change.
-        random = np.random.RandomState([*seed, i])
-        chosen[i] = random.randint(0, len(digits), canvas.digits)
-        images[i] = canvas.image(digits[chosen[i]], digits, random).reshape(-1)
-    labels = part.y[chosen].astype(np.int64)
-    return Pair(images, labels[:, 0].copy() if canvas.digits == 1 else labels)
+def _part(canvas: Canvas, base: Pair, shape: tuple[int, int], n: int, seed: list[int]) -> Pair:
+    # RandomState and not a Generator: its streams are guaranteed never to change.
+    blocks = [canvas.draw(base, shape, BLOCK, np.random.RandomState([*seed, start])) for start in range(0, n, BLOCK)]
+    x, y = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
+    return Pair(np.ascontiguousarray(x[:n]), y[:n])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,6 +28,17 @@ class Pair(NamedTuple):
         return f"Pair(x: float32{list(self.x.shape)}, y: {self.y.dtype}{list(self.y.shape)})"
 
 
+class Stream(NamedTuple):
+    """Training examples without end.
+
+    - `epoch`: how many count as an epoch;
+    - `draw(n, random)`: `n` new ones; the random state decides which.
+    """
+
+    epoch: int
+    draw: Callable[[int, np.random.RandomState], Pair]
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Training, validation and test examples of a classification task, validated on creation.
@@ -37,7 +49,8 @@ class Dataset:
     - `image_shape`: of one row of `x`: (height, width), or (channels, height, width);
     - `source`: where the data came from: a path, or a description;
     - `classes`: their names, where they have any;
-    - `void`: the label of what is neither learned nor judged, where there is one.
+    - `void`: the label of what is neither learned nor judged, where there is one;
+    - `stream`: where training examples are made anew in each epoch; `train` is then a sample of such.
 
     Raises `DataError` when an array breaks one of these rules.
     """
@@ -51,6 +64,12 @@ class Dataset:
     source: str
     classes: tuple[str, ...] = ()
     void: int | None = None
+    stream: Stream | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Training examples in an epoch."""
+        return len(self.train.x) if self.stream is None else self.stream.epoch
 
     def __post_init__(self) -> None:
         for part in ("train", "valid", "test"):

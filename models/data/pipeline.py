@@ -7,6 +7,7 @@ it would have had.
 """
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,43 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.models.data.augment import Transformation
-from arignote.models.data.dataset import Pair
+from arignote.models.data.dataset import Pair, Stream
 
 
 class PipelineError(RuntimeError):
-    """A minibatch could not be prepared; the cause is the transformation's own error."""
+    """A minibatch could not be prepared; the cause is the error of what makes or transforms it."""
 
 
-class Pipeline:
-    """Minibatches of one part of a data set, for any epoch.
+class Minibatches(ABC):
+    """Minibatches for any epoch, prepared by `threads` threads; at most `ahead` of them wait."""
 
-    - `pair`: the examples; `image_shape`: (c, h, w) or (h, w) of a row;
-    - `batch`: examples in a minibatch; those that do not fill one are left out of that epoch;
-    - `transform`: applied to images float32[batch, c, h, w], or None;
-    - `shuffle`: another order in each epoch;
-    - `threads`, `ahead`: how many prepare minibatches, and how many minibatches may wait.
-    """
-
-    def __init__(
-        self,
-        pair: Pair,
-        image_shape: tuple[int, ...],
-        batch: int,
-        *,
-        transform: Transformation | None = None,
-        shuffle: bool = True,
-        seed: int = 0,
-        threads: int = 1,
-        ahead: int = 4,
-    ) -> None:
-        if not 0 < batch <= len(pair.x):
-            raise ValueError(f"a minibatch has 1 .. {len(pair.x)} examples, not {batch}")
+    def __init__(self, batch: int, examples: int, *, seed: int, threads: int, ahead: int) -> None:
+        if not 0 < batch <= examples:
+            raise ValueError(f"a minibatch has 1 .. {examples} examples, not {batch}")
         if threads < 1 or ahead < 1:
             raise ValueError(f"a pipeline needs a thread and a place, not threads={threads}, ahead={ahead}")
-        self.pair, self.batch, self.transform = pair, batch, transform
-        self.shape = image_shape if len(image_shape) == 3 else (1, *image_shape)
-        self.shuffle, self.seed, self.threads, self.ahead = shuffle, seed, threads, ahead
-        self.n_batches = len(pair.x) // batch
+        self.batch, self.n_batches = batch, examples // batch
+        self.seed, self.threads, self.ahead = seed, threads, ahead
 
     def epoch(self, number: int, start: int = 0) -> Generator[Pair, None, None]:
         """The minibatches of epoch `number` from the `start`th on, in order.
@@ -79,6 +60,57 @@ class Pipeline:
         """Minibatch `index` of an epoch, prepared here and now."""
         return self._prepared(epoch, index, self._order(epoch), threading.Event())
 
+    def _order(self, epoch: int) -> NDArray[np.intp] | None:
+        """What the minibatches of an epoch have in common."""
+        return None
+
+    @abstractmethod
+    def _prepared(self, epoch: int, index: int, order: Any, stop: threading.Event) -> Pair: ...
+
+    def _random(self, epoch: int, index: int) -> np.random.RandomState:
+        return np.random.RandomState([self.seed, epoch, index])
+
+
+class Drawing(Minibatches):
+    """Minibatches of new examples in each epoch."""
+
+    def __init__(self, stream: Stream, batch: int, *, seed: int = 0, threads: int = 1, ahead: int = 4) -> None:
+        super().__init__(batch, stream.epoch, seed=seed, threads=threads, ahead=ahead)
+        self.stream = stream
+
+    def _prepared(self, epoch: int, index: int, order: Any, stop: threading.Event) -> Pair:
+        try:
+            return self.stream.draw(self.batch, self._random(epoch, index))
+        except Exception as error:
+            raise PipelineError(f"minibatch {index} of epoch {epoch} (seed {self.seed}): {error}") from error
+
+
+class Pipeline(Minibatches):
+    """Minibatches of one part of a data set, for any epoch.
+
+    - `pair`: the examples; `image_shape`: (c, h, w) or (h, w) of a row;
+    - `batch`: examples in a minibatch; those that do not fill one are left out of that epoch;
+    - `transform`: applied to images float32[batch, c, h, w], or None;
+    - `shuffle`: another order in each epoch;
+    - `threads`, `ahead`: how many prepare minibatches, and how many minibatches may wait.
+    """
+
+    def __init__(
+        self,
+        pair: Pair,
+        image_shape: tuple[int, ...],
+        batch: int,
+        *,
+        transform: Transformation | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        threads: int = 1,
+        ahead: int = 4,
+    ) -> None:
+        super().__init__(batch, len(pair.x), seed=seed, threads=threads, ahead=ahead)
+        self.pair, self.transform, self.shuffle = pair, transform, shuffle
+        self.shape = image_shape if len(image_shape) == 3 else (1, *image_shape)
+
     def _order(self, epoch: int) -> NDArray[np.intp]:
         if not self.shuffle:
             return np.arange(len(self.pair.x))
@@ -89,7 +121,7 @@ class Pipeline:
         x, y = self.pair.x[rows], self.pair.y[rows]
         if self.transform is None or stop.is_set():
             return Pair(x, y)
-        random = np.random.RandomState([self.seed, epoch, index])
+        random = self._random(epoch, index)
         try:
             images = self.transform(x.reshape(-1, *self.shape), random)
         except Exception as error:
@@ -111,7 +143,7 @@ class Feed:
     the feed goes on from there.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Minibatches) -> None:
         self.pipeline = pipeline
         self._position: tuple[int, int] | None = None
         self._minibatches = _nothing()

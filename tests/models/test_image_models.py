@@ -142,10 +142,10 @@ def test_stochastic_depth_leaves_blocks_out() -> None:
 
 
 def test_transformers_begin_with_the_whole_image() -> None:
-    model = Stn(size=50, downsample=3, filters=2, hidden=4)
+    model = Stn(size=50, downsample=3, samples=1, zoom=1.0, filters=2, hidden=4)
     network = model.network(2500, 10, 0, "float64")
     layers = L.get_all_layers(network.layers)
-    seen = next(layer for layer in layers if isinstance(layer, L.Transformer))
+    seen = next(layer for layer in layers if layer.name == "seen")
     images = next(layer for layer in layers if isinstance(layer, L.Input))
     X = RANDOM.uniform(size=(2, 1, 50, 50))
     got = ar.function([images.variable], L.get_output(seen))(X)
@@ -156,6 +156,32 @@ def test_transformers_begin_with_the_whole_image() -> None:
     ]
     want = (1 - at % 1) * rows[:, np.floor(at).astype(int)] + (at % 1) * rows[:, np.ceil(at).astype(int)]
     np.testing.assert_allclose(got[0, 0], want, atol=1e-10)
+
+
+def test_what_is_seen_at_first_and_how_fast_each_network_learns() -> None:
+    pytest.importorskip("sklearn")
+    model = Stn(images=2000, filters=2, hidden=8, batch=20, zoom=0.5, locate=0.01)
+    task: Any = model.task(None, seed=0)
+    assert task.about() == "200 training (new ones in each epoch), 200 validation, 200 test images"
+    network = task.trainer.classifier.network
+    layers = L.get_all_layers(network.layers)
+    seen = next(layer for layer in layers if layer.name == "seen")
+    assert seen.output_shape == (None, 1, 33, 33)
+    images = next(layer for layer in layers if isinstance(layer, L.Input))
+    X = np.zeros((1, 1, 100, 100), np.float32)
+    X[:, :, 24:76, 24:76] = 1
+    got = ar.function([images.variable], L.get_output(seen))(X)
+    np.testing.assert_allclose(got, 1)  # its middle half
+    before = task.trainer.snapshot()
+    for i in range(3):
+        task.steps.train(i)
+    after = task.trainer.snapshot()
+    # A step of Adam is at most about as long as the rate; three go before momenta grow.
+    moved = {name: np.abs(after[name] - before[name]).max() for name in network.parameters}
+    for kind, longest in (("where_shape", 3e-7), ("where5", 1e-5), ("dense", 1e-3)):
+        found = [moved[name] for name in moved if name.startswith(kind)]
+        assert 0.1 * longest < max(found) < 4 * longest
+    assert [model.rate_at(epoch, 40) for epoch in (0, 20, 30, 39)] == pytest.approx([1e-3, 1e-3, 5e-4, 5e-5])
 
 
 def test_digits_are_learned_by_the_network_of_layers() -> None:

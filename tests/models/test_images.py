@@ -6,7 +6,17 @@ import time
 import numpy as np
 import pytest
 
-from arignote.models.data import Canvas, Feed, Pair, Pipeline, PipelineError, load_digits, make_cluttered
+from arignote.models.data import (
+    Canvas,
+    Drawing,
+    Feed,
+    Pair,
+    Pipeline,
+    PipelineError,
+    Stream,
+    load_digits,
+    make_cluttered,
+)
 from arignote.models.data import augment as au
 from arignote.models.data.warp import affine
 
@@ -172,3 +182,28 @@ def test_cluttered_digits() -> None:
     assert three.train.x.min() >= 0 and three.train.x.max() < 1
     with pytest.raises(ValueError, match="do not fit"):
         make_cluttered(base, Canvas(size=60, digits=3), (1, 1, 1))
+
+
+def test_training_images_without_end() -> None:
+    pytest.importorskip("sklearn")
+    data = make_cluttered(load_digits(), Canvas(size=100, digits=3), (2, 2, 2), epoch=25)
+    assert data.epoch == 25 and data.stream is not None and len(data.train.x) == 2
+    feed = Feed(Drawing(data.stream, 10, seed=3, threads=2))
+    seen = {(epoch, i): feed(epoch, i) for epoch in (0, 1) for i in (0, 1)}
+    feed.close()
+    images = np.concatenate([x for x, _ in seen.values()])
+    assert images.shape == (40, 10_000) and images.dtype == np.float32
+    assert len({image.tobytes() for image in images}) == 40  # none comes twice
+    again = Drawing(data.stream, 10, seed=3).minibatch(1, 1)
+    np.testing.assert_array_equal(again.x, seen[1, 1].x)
+    np.testing.assert_array_equal(again.y, seen[1, 1].y)
+    assert again.y.shape == (10, 3) and again.y.dtype == np.int32
+    assert not np.array_equal(Drawing(data.stream, 10, seed=4).minibatch(1, 1).x, again.x)
+
+    def fails(n: int, random: np.random.RandomState) -> Pair:
+        raise RuntimeError(f"no {n} digits left")
+
+    with pytest.raises(PipelineError, match=r"minibatch 0 of epoch 2 .* no 5 digits left"):
+        next(Drawing(Stream(10, fails), 5).epoch(2))
+    with pytest.raises(ValueError, match=r"1 \.\. 25"):
+        Drawing(data.stream, 26)
