@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +35,35 @@ def ops_table_command() -> None:
     (RESULTS.parent / "OPS.md").write_text(text + table.ops(document) + "\n", encoding="utf-8")
 
 
+CONVOLUTIONS = """# Single convolutions
+
+GFLOP/s of the multiplications and additions of the definition, in the least of the rounds, whatever is computed
+instead; *ratio*: of the times, to the fastest other library; *peak*: the share of the best rate of fused
+multiplications and additions of this machine, above 100 % where fewer of them are done, and left out where other work
+keeps the machine busy. The newest result of each convolution and number of threads counts.
+"""
+
+
+def convolutions_page(reports: Sequence[Mapping[str, Any]]) -> str:
+    """A table for each run."""
+    parts = [CONVOLUTIONS]
+    for one in reports:
+        busy = f"; other work kept {one['load']:.0f} cores busy" if (one["load"] or 0) >= 0.5 else ""
+        source = f"`{' '.join(one['command'])}`, {one['machine']['cpu']}, {one['date'][:10]}{busy}:"
+        parts.append(f"{source}\n\n{table.convolutions(one)}\n")
+    return "\n".join(parts)
+
+
 @click.command("convolutions-table")
 def convolutions_table_command() -> None:
-    """Write the rows of the newest run of `convolutions` into bench/CONVOLUTIONS.md."""
-    document = latest("convolutions", RESULTS)
-    if document is None:
+    """Write the rows of the newest runs of `convolutions` into bench/CONVOLUTIONS.md."""
+    try:
+        reports = report.current("convolutions", RESULTS)
+    except SchemaError as error:
+        raise click.ClickException(str(error)) from None
+    if not reports:
         raise click.ClickException("there are no results of `python -m bench convolutions`")
-    text = (
-        f"# Single convolutions\n\n`{' '.join(document['command'])}`, {document['machine']['cpu']},"
-        f" {document['date'][:10]}.\n"
-        "GFLOP/s of the multiplications and additions of the definition, in the least of the rounds, whatever is\n"
-        "computed instead; *ratio*: of the times, to the fastest other library; *peak*: the share of the best rate of\n"
-        "fused multiplications and additions of this machine, above 100 % where fewer of them are done, and left out\n"
-        f"where other work keeps the machine busy: here {document['load'] or 0:.0f} cores.\n\n"
-    )
-    (RESULTS.parent / "CONVOLUTIONS.md").write_text(text + table.convolutions(document) + "\n", encoding="utf-8")
+    (RESULTS.parent / "CONVOLUTIONS.md").write_text(convolutions_page(reports), encoding="utf-8")
 
 
 @click.command("curves-table")

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import main as command_line
-from bench import overhead, peers, report, roofline, schema, table, workloads
+from bench import overhead, pages, peers, report, roofline, schema, table, workloads
 from bench.workloads import Workload
 
 LIMIT: dict[str, Any] = {
@@ -261,3 +261,18 @@ def test_the_newest_result_of_each_workload_is_shown(run: dict[str, Any], tmp_pa
     assert ("01", first["title"], first["threads"]) in shown
     assert ("02", moved["title"], moved["threads"]) in shown
     assert len(shown) == len({(title, threads) for _, title, threads in shown})
+
+
+def test_convolutions_of_several_runs_have_a_table_each() -> None:
+    def one(title: str, load: float) -> dict[str, Any]:
+        times = {"arignote": {"min_s": 0.5e-3}, "jax": {"min_s": 1e-3}}
+        return {
+            "command": ["python", "-m", "bench"], "machine": {"cpu": "a processor"}, "date": "2026-01-01", "load": load,
+            "limits": [{"threads": 1, "fma_peak_gflops": 8}],
+            "results": [{"title": title, "threads": 1, "flops": 2e6, "peers": times}],
+        }  # fmt: skip
+
+    text = pages.convolutions_page([one("lenet1, forward", 0.0), one("cif16, filters", 3.2)])
+    assert "| lenet1, forward | 1 | 4 | 2 | 0.50 | 50 % |" in text
+    assert "| cif16, filters | 1 | 4 | 2 | 0.50 | – |" in text
+    assert text.count("other work") == 2  # in the preface too and "other work kept 3 cores busy" in text
