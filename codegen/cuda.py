@@ -1,6 +1,7 @@
 """CUDA: the kernels of a placed function as CUDA C++, and the host's sequence of launches and transfers.
 
-The schedules are the plain ones: one thread per element, per row or per column, one per element of a product.
+The schedules are the plain ones: one thread per element, per row or per column, one per element of a product. Loops
+and branches are the host's; conditions and sizes that kernels compute are read back.
 """
 
 from __future__ import annotations
@@ -8,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from arignote.codegen.cudaplaces import check_kernel, scatter_kernel, slice_kernel, starts_of
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import ZERO, Buffer, dim_expr, floordiv, floormod, i64
 from arignote.codegen.iterate import element
 from arignote.codegen.kernels import CUDA_THREADS
+from arignote.codegen.loader import ffi
 from arignote.codegen.places import UnsupportedError
 from arignote.codegen.scalar import K
 from arignote.codegen.schedules import build_kernel
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import load_cuda, tirx, tvm, tvm_ir
+from arignote.ir.bound import bound_dims
 from arignote.ir.core import Func, Op, Value
 from arignote.ir.diag import Diagnostic
 from arignote.ir.loops import Loop
@@ -134,44 +138,75 @@ class _Steps:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.kernels: dict[Any, Any] = {}
+        self.names: dict[Any, str] = {}  # kernel -> its name: equal ones are one
         self.lines: list[str] = []
         self.transfers = 0
+        self.sizes: set[Any] = set()  # dimensions that the host has read back
 
     def block(self, ops: Iterable[Op], names: Names, host: set[Value], indent: str) -> None:
         """The ops of a function or of a loop's body; `host` are scalars that the host knows."""
         for op in ops:
+            for size, v in bound_dims(op):
+                if v not in host and size not in self.sizes:
+                    self.sizes.add(size)
+                    self.read(v, names, host, f"{indent}{size} is {{}}")
             if op.name == "scan":
                 self.loop(op, names, host, indent)
+            elif op.name == "dim":
+                host = {*host, op.result}  # which the host knows once it has the tensor
+            elif op.name == "ifelse":
+                self.branch(op, names, host, indent)
             elif op.name == "transfer":
                 v = op.operands[0]
                 way = "host -> device" if op.attrs["to"] == "cuda" else "device -> host"
                 self.lines.append(f"{indent}transfer {way}: {names[v]} {v.type}, {_bytes(v)} bytes")
                 self.transfers += 1
             elif op.name == "assert":
-                raise UnsupportedError(Diagnostic("assert has no CUDA kernel", loc=op.loc))
+                for condition in op.operands[1:]:
+                    self.read(condition, names, host, f"{indent}refuse the call unless {{}}")
             elif is_contiguous_view(op):
-                if not all(v in host for v in op.operands[1:]):
-                    message = f"{op.name} at a place that the device computes has no CUDA kernel"
-                    raise UnsupportedError(Diagnostic(message, loc=op.loc))
+                if op.name == "slice" and not all(v in host for v in starts_of(op).values()):
+                    self.launch(op, names, host, indent)
             elif op.name != "const" and not all(r in host for r in op.results):
                 self.launch(op, names, host, indent)
 
     def loop(self, op: Op, names: Names, host: set[Value], indent: str) -> None:
         """A loop of the host around the launches of its body."""
         loop = Loop.read(op)
-        if loop.stop is not None:
-            raise UnsupportedError(Diagnostic("scan that stops by a condition has no CUDA text", loc=op.loc))
         rows = ", ".join(names[x] for x, _ in loop.seqs) or "nothing"
         way = ", last first" if loop.reverse else ""
         writes = ", ".join(f"{names[r]}: {r.type}" for r in op.results)
-        self.lines.append(f"{indent}loop of {loop.steps} steps over the rows of {rows}{way} -> {writes}")
+        most = "" if loop.stop is None else "at most "
+        self.lines.append(f"{indent}loop of {most}{loop.steps} steps over the rows of {rows}{way} -> {writes}")
         known = host | {p for v, p in loop.invariants if v in host}
         known |= set() if loop.index is None else {loop.index}
-        self.block(loop.ops, Names(op.regions[0]), known, indent + "  ")
+        inner = Names(op.regions[0])
+        self.block(loop.ops, inner, known, indent + "  ")
+        if loop.stop is not None:
+            self.read(loop.stop, inner, known, f"{indent}  leave the loop if {{}}")
+
+    def branch(self, op: Op, names: Names, host: set[Value], indent: str) -> None:
+        """One of two blocks of launches."""
+        given = ", ".join(names[v] for v in op.operands[1:])
+        writes = ", ".join(f"{names[r]}: {r.type}" for r in op.results)
+        self.read(op.operands[0], names, host, f"{indent}if {{}}, with {given or 'nothing'} -> {writes}")
+        for number, region in enumerate(op.regions):
+            if number:
+                self.lines.append(f"{indent}otherwise")
+            known = host | {p for p, v in zip(region.params, op.operands[1:], strict=True) if v in host}
+            self.block(region.ops, Names(region), known, indent + "  ")
+
+    def read(self, v: Value, names: Names, host: set[Value], line: str) -> None:
+        """A line about a condition or a size, which the host reads back from the device if it has to."""
+        name = names[v]
+        if v not in host:
+            indent = line[: len(line) - len(line.lstrip())]
+            self.lines.append(f"{indent}transfer device -> host: {name} {v.type}, {_bytes(v)} bytes")
+            self.transfers += 1
+        self.lines.append(line.format(name))
 
     def launch(self, op: Op, names: Names, host: set[Value], indent: str) -> None:
         """One kernel."""
-        name = f"k{len(self.kernels)}_{op.attrs['kind'] if op.name == 'fused' else op.name}"
         if op.name == "fused" and op.attrs["kind"] == "conv":
             raise UnsupportedError(Diagnostic(f"{op.regions[0].ops[0].name} has no CUDA kernel", loc=op.loc))
         if op.name == "fused":
@@ -181,9 +216,21 @@ class _Steps:
             kernel = product_kernel(op)
         elif op.name == "iterate":
             kernel = iterate_kernel(op)
+        elif op.name == "check_index":
+            kernel = check_kernel(op, host, threads)
+        elif op.name == "slice":
+            kernel = slice_kernel(op, host, threads)
+        elif op.name == "scatter":
+            kernel = scatter_kernel(op, host, threads)
+            x, out = op.operands[0], op.result
+            self.lines.append(f"{indent}copy on the device: {names[x]} -> {names[out]}, {_bytes(out)} bytes")
         else:
             raise UnsupportedError(Diagnostic(f"{op.name} has no CUDA kernel", loc=op.loc))
-        self.kernels[tvm_ir.GlobalVar(name)] = kernel.with_attrs({"global_symbol": name})
+        key = ffi().StructuralKey(kernel)
+        if key not in self.names:
+            name = self.names[key] = f"k{len(self.kernels)}_{op.attrs['kind'] if op.name == 'fused' else op.name}"
+            self.kernels[tvm_ir.GlobalVar(name)] = kernel.with_attrs({"global_symbol": name})
+        name = self.names[key]
         reads = ", ".join(names[v] for v in op.operands)
         writes = ", ".join(f"{names[r]}: {r.type}" for r in op.results)
         self.lines.append(f"{indent}launch {name}({reads}) -> {writes}")
