@@ -5,9 +5,7 @@ configuration has the energy E(v, h) = -b v - c h - v W h and a probability that
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +15,8 @@ import arignote as ar
 import arignote.tensor as T
 from arignote.frontends.tensor.random import RandomStreams
 from arignote.models.data import Dataset
-from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, History, Record, Steps
-from arignote.models.training import checkpoint as checkpoints
+from arignote.models.task import Painter, VariableTask
+from arignote.models.training import History, Record
 from arignote.models.training.pictures import images_picture
 
 if TYPE_CHECKING:
@@ -86,7 +83,7 @@ class Machine:
         return self.visible * T.mean(T.log(T.nnet.sigmoid(hidden - turn * self.b[pixels])))
 
 
-class BoltzmannTask(Task):
+class BoltzmannTask(VariableTask):
     """A restricted Boltzmann machine, and images.
 
     - `train(i)`: one update on minibatch `i`, and minus the pseudo-likelihood before;
@@ -104,6 +101,7 @@ class BoltzmannTask(Task):
         self.epochs, self.interval = 15, self.n_batches
         self.images = {part: np.asarray(getattr(data, part).x, dtype) for part in ("train", "valid", "test")}
         self.machine = Machine(self.images["train"].shape[1], model.hidden, seed=seed, dtype=dtype)
+        self.parameters = self.machine.parameters
         self.chains = ar.shared(np.zeros((model.batch, model.hidden), dtype), name="chains")
         self.pixel = ar.shared(np.asarray(0), name="pixel")
         self.seed, self._random = seed, dict[str, Any]()
@@ -149,19 +147,16 @@ class BoltzmannTask(Task):
         means = self.machine.down(self.machine.up(v))
         return ar.function([h, steps], [means, last], updates=updates, name="sample", mode=self.mode)
 
-    @property
-    def steps(self) -> Steps:
-        def measured(function: Any) -> tuple[float, float]:
-            loss, error, _ = map(float, function())
-            return loss, error
+    def measured(self, part: str) -> tuple[float, float]:
+        loss, error, _ = map(float, getattr(self, part)())
+        return loss, error
 
-        return Steps(
-            train=lambda minibatch: float(self.train(minibatch)),
-            validate=lambda: measured(self.valid),
-            test=lambda: measured(self.test),
-            snapshot=self.snapshot,
-            restore=self.restore,
-        )
+    def variables(self) -> Mapping[str, Any]:
+        _ = self.train  # makes the random streams
+        return {**self.parameters, "chains": self.chains, "pixel": self.pixel, **self._random}
+
+    def notes(self) -> Mapping[str, Any]:
+        return {"image_shape": list(self.data.image_shape)}
 
     def gap(self) -> float:
         """How much higher the mean free energy of validation images is than that of as many training images. It grows
@@ -171,15 +166,6 @@ class BoltzmannTask(Task):
         x = T.matrix("x", dtype=self.machine.dtype)
         energy = ar.function([x], T.mean(self.machine.free_energy(x)), name="energy", mode=self.mode)
         return float(energy(self.images["valid"]) - energy(self.images["train"][:n]))
-
-    def snapshot(self) -> dict[str, Array]:
-        """Copies of parameters, chains and random states, by name."""
-        return {name: variable.get_value() for name, variable in self._variables().items()}
-
-    def restore(self, arrays: Mapping[str, Array]) -> None:
-        """The inverse of `snapshot`."""
-        for name, variable in self._variables().items():
-            variable.set_value(np.asarray(arrays[name]))
 
     def functions(self) -> Mapping[str, Callable[[], Any]]:
         return {"train": lambda: self.train, "valid": lambda: self.valid, "sample": lambda: self.sample}
@@ -202,15 +188,6 @@ class BoltzmannTask(Task):
             f"test {-best.test_loss:.3f}; free energy of validation images above that of training images: "
             f"{self.gap():.2f}"
         )
-
-    def save(self, path: Path, history: History) -> None:
-        best = history.best
-        progress = {
-            "settings": asdict(self.model), "data": self.data_name, "image_shape": list(self.data.image_shape),
-            "valid_loss": best.valid_loss if best else None, "test_loss": best.test_loss if best else None,
-        }  # fmt: skip
-        parameters = {name: p.get_value() for name, p in self.machine.parameters.items()}
-        checkpoints.save(path, Checkpoint(self.model.name, parameters, progress=progress))
 
     def pictures(self, history: History) -> Mapping[str, Painter]:
         title = f"{self.model.name} on {self.data_name}"
@@ -236,10 +213,6 @@ class BoltzmannTask(Task):
         return np.concatenate(out)
 
     # ------------------------------------------------------------ graphs
-    def _variables(self) -> dict[str, Any]:
-        _ = self.train  # makes the random streams
-        return {**self.machine.parameters, "chains": self.chains, "pixel": self.pixel, **self._random}
-
     def _as_images(self, rows: Array) -> Array:
         return rows.reshape(-1, *self.data.image_shape)
 

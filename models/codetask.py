@@ -1,9 +1,7 @@
 """Source code and its model: batches (T x B) with masks, sorted by length, and training with two heads."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +12,8 @@ import arignote.tensor as T
 from arignote.frontends.layers import buckets, pad_sequences
 from arignote.models.data.sentences import Alphabet
 from arignote.models.data.statements import Code, Statement
-from arignote.models.task import Task
-from arignote.models.training import Checkpoint, History, Record, Steps
-from arignote.models.training import checkpoint as checkpoints
+from arignote.models.task import VariableTask
+from arignote.models.training import Record
 
 if TYPE_CHECKING:
     from arignote.models.book.code_rnn import CodeRnn
@@ -25,7 +22,7 @@ Array = NDArray[Any]
 VALIDATIONS_PER_EPOCH = 4
 
 
-class CodeTask(Task):
+class CodeTask(VariableTask):
     """A recurrent network, and statements.
 
     - `train(x, y, mask, wrong, clean, judged)`: one update on a minibatch, and its loss before;
@@ -64,15 +61,8 @@ class CodeTask(Task):
         (loss, tokens), _, (wrong, judged) = self._heads(*inputs)
         return ar.function(inputs, [loss, tokens, wrong, judged], name="valid", mode=self.mode)
 
-    @property
-    def steps(self) -> Steps:
-        return Steps(
-            train=lambda i: float(self.train(*self.minibatches["train"][i])),
-            validate=lambda: self.measured("valid"),
-            test=lambda: self.measured("test"),
-            snapshot=self.snapshot,
-            restore=self.restore,
-        )
+    def step(self, minibatch: int) -> float:
+        return float(self.train(*self.minibatches["train"][minibatch]))
 
     def measured(self, part: str) -> tuple[float, float]:
         """The mean cross-entropy of the next tokens of clean statements, and the share of judged statements of which
@@ -81,14 +71,12 @@ class CodeTask(Task):
         loss, tokens, wrong, judged = np.asarray(sums)
         return float(loss / tokens), float(wrong / judged)
 
-    def snapshot(self) -> dict[str, Array]:
-        """Copies of the parameters and of what the optimiser keeps, by name."""
-        return {name: v.get_value() for name, v in self._variables().items()}
+    def variables(self) -> Mapping[str, Any]:
+        _ = self.train  # makes the optimiser
+        return {**self.parameters, **self._optimiser}
 
-    def restore(self, arrays: Mapping[str, Array]) -> None:
-        """The inverse of `snapshot`."""
-        for name, variable in self._variables().items():
-            variable.set_value(np.asarray(arrays[name]))
+    def notes(self) -> Mapping[str, Any]:
+        return {"tokens": list(self.alphabet.tokens)}
 
     def functions(self) -> Mapping[str, Callable[[], Any]]:
         return {"train": lambda: self.train, "valid": lambda: self.valid}
@@ -116,15 +104,6 @@ class CodeTask(Task):
             f"{100 - 100 * best.test_error:.1f} % (chance 50 %); test perplexity {np.exp(best.test_loss):.2f}"
         )
 
-    def save(self, path: Path, history: History) -> None:
-        best = history.best
-        progress = {
-            "settings": asdict(self.model), "data": self.data_name, "tokens": list(self.alphabet.tokens),
-            "valid_error": best.valid_error if best else None, "test_error": best.test_error if best else None,
-        }  # fmt: skip
-        parameters = {name: p.get_value() for name, p in self.parameters.items()}
-        checkpoints.save(path, Checkpoint(self.model.name, parameters, progress=progress))
-
     # ------------------------------------------------------------ data
     def _minibatches(self, statements: Sequence[Statement], seed: int) -> list[tuple[Array, ...]]:
         """Statements of similar lengths together, in random order; those that are missing in the last one are empty."""
@@ -149,10 +128,6 @@ class CodeTask(Task):
         return *tokens, turned(mask[:, 1:], self.dtype), turned(wrong[:, :-1], "int32"), *flags
 
     # ------------------------------------------------------------ graphs
-    def _variables(self) -> dict[str, Any]:
-        _ = self.train  # makes the optimiser
-        return {**self.parameters, **self._optimiser}
-
     def _inputs(self) -> list[Any]:
         def made(name: str, dtype: str, shape: tuple[int | None, ...]) -> Any:
             return T.TensorType(dtype, shape=shape)(name)

@@ -5,7 +5,7 @@ I. Goodfellow et al., "Generative adversarial nets", 2014; conditional on labels
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -23,9 +23,8 @@ from arignote.models.imagetask import blank_images, load
 from arignote.models.layered import image_shape
 from arignote.models.likeness import discrepancy, nearest_labels
 from arignote.models.model import ModelBase, SettingError
-from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, History, Record, Steps, pictures
-from arignote.models.training import checkpoint as checkpoints
+from arignote.models.task import Painter, Task, VariableTask
+from arignote.models.training import History, Record, pictures
 
 Array = NDArray[Any]
 
@@ -81,7 +80,7 @@ class GanModel(ModelBase):
         return GanTask(self, blank_images(self.batch), seed=seed)
 
 
-class GanTask(Task):
+class GanTask(VariableTask):
     """Generator and discriminator with real images.
 
     - `train(i)`: one update of the discriminator on minibatch `i` and as many generated images of the same
@@ -112,15 +111,11 @@ class GanTask(Task):
         self.epochs = model.book_epochs if len(data.train.x) >= SMALL_SET else model.small_epochs
         self.interval = self.n_batches
         self.networks = model.networks(self.shape, data.n_classes, seed, dtype)
+        nets = {"generator": self.networks.generator, "discriminator": self.networks.discriminator}
+        self.parameters = {f"{who}.{name}": p for who, net in nets.items() for name, p in L.named_params(net).items()}
         self._streams = RandomStreams(seed)
         self._images = ar.shared(data.train.x.astype(dtype, copy=False), name="images")
         self._labels = ar.shared(data.train.y.astype(np.int32, copy=False), name="labels")
-
-    @cached_property
-    def parameters(self) -> dict[str, Any]:
-        """Of both networks by name, running statistics included."""
-        nets = {"generator": self.networks.generator, "discriminator": self.networks.discriminator}
-        return {f"{who}.{name}": p for who, net in nets.items() for name, p in L.named_params(net).items()}
 
     def discriminator_cost(self, images: Any, y: Any, z: Any) -> Any:
         """Mean cross-entropy of telling real images (batch, pixels) from those drawn from `z`, both of classes `y`."""
@@ -180,21 +175,15 @@ class GanTask(Task):
         return ar.function([index], cost, updates=updates | dict(steps), givens=givens, name=name, mode=self.mode)
 
     # ------------------------------------------------------------ training
-    @property
-    def steps(self) -> Steps:
-        return Steps(
-            train=self._step,
-            validate=lambda: self.judge(self.data.valid.x, self.data.valid.y),
-            test=lambda: self.judge(self.data.test.x, self.data.test.y),
-            snapshot=self.snapshot,
-            restore=self.restore,
-        )
-
-    def _step(self, minibatch: int) -> float:
+    def step(self, minibatch: int) -> float:
         loss = float(self.train(minibatch))
         if (minibatch + 1) % self.model.turns == 0:
             self.generator(minibatch)
         return loss
+
+    def measured(self, part: str) -> tuple[float, float]:
+        images = getattr(self.data, part)
+        return self.judge(images.x, images.y)
 
     def judge(self, images: Array, labels: Array) -> tuple[float, float]:
         """Discrepancy of samples from real images [n, pixels], and the share of samples that look like another class.
@@ -212,11 +201,10 @@ class GanTask(Task):
         images: Array = np.asarray(self.sample(z, np.asarray(labels, np.int32)))
         return images
 
-    def snapshot(self) -> dict[str, Array]:
-        """Copies of the parameters by name, and of what else an update changes: means of gradients, random states."""
-        return {name: v.get_value() for name, v in (self.parameters | self._state).items()}
+    def variables(self) -> Mapping[str, Any]:
+        return {**self.parameters, **self._state}
 
-    def restore(self, arrays: Any) -> None:
+    def restore(self, arrays: Mapping[str, Array]) -> None:
         """The inverse of `snapshot`; parameters alone can be set too."""
         for name, parameter in self.parameters.items():
             parameter.set_value(np.asarray(arrays[name]))
@@ -239,6 +227,9 @@ class GanTask(Task):
         generator, discriminator = counts
         return f"{len(self.data.train.x)} training images; {generator:,} + {discriminator:,} parameters"
 
+    def notes(self) -> Mapping[str, Any]:
+        return {"n_classes": self.data.n_classes, "image_shape": list(self.data.image_shape)}
+
     def line(self, record: Record) -> str:
         return (
             f"epoch {record.epoch}, minibatch {record.minibatch}/{self.n_batches}, discriminator's loss "
@@ -252,18 +243,6 @@ class GanTask(Task):
             f"least discrepancy {best.valid_loss:.4f} at epoch {best.epoch}; of test images {best.test_loss:.4f}, "
             f"samples like another class {100 * best.test_error:.2f} %"
         )
-
-    def save(self, path: Path, history: History) -> None:
-        best = history.best
-        progress = {
-            "settings": asdict(self.model),
-            "n_classes": self.data.n_classes,
-            "image_shape": list(self.data.image_shape),
-            "data": self.data_name,
-            "discrepancy": best.valid_loss if best else None,
-        }
-        parameters = {name: p.get_value() for name, p in self.parameters.items()}
-        checkpoints.save(path, Checkpoint(self.model.name, parameters, progress=progress))
 
     def pictures(self, history: History) -> Mapping[str, Painter]:
         title = f"{self.model.name} on {self.data.name}"

@@ -1,6 +1,5 @@
 """Classifiers of images and their data, as the commands use them."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,9 +10,8 @@ import numpy as np
 from arignote.models.classifier import make_trainer
 from arignote.models.data import NAMES, Dataset, Pair, load_dataset
 from arignote.models.model import BOOK_BATCH, Model
-from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, History, Steps, curves
-from arignote.models.training import checkpoint as checkpoints
+from arignote.models.task import Array, Painter, Task
+from arignote.models.training import History, Steps, curves
 
 BOOK_INTERVAL = 1000
 VALIDATIONS = 20  # at most about so many in a run
@@ -53,19 +51,15 @@ class ImageTask(Task):
         anew = "" if self.data.stream is None else " (new ones in each epoch)"
         return f"{self.data.epoch} training{anew}, {valid} validation, {test} test images"
 
-    def save(self, path: Path, history: History) -> None:
-        best = history.best
-        progress = {
-            "settings": dataclasses.asdict(self.model),
+    def weights(self) -> Mapping[str, Array]:
+        return self.trainer.classifier.snapshot()
+
+    def notes(self) -> Mapping[str, Any]:
+        return {
             "n_in": int(self.data.train.x.shape[1]),
             "n_classes": self.data.n_classes,
             "image_shape": list(self.data.image_shape),
-            "data": self.data_name,
-            "valid_error": best.valid_error if best else None,
-            "test_error": best.test_error if best else None,
         }
-        parameters = self.trainer.classifier.snapshot()
-        checkpoints.save(path, Checkpoint(self.model.name, parameters, progress=progress))
 
     def pictures(self, history: History) -> Mapping[str, Painter]:
         title = f"{self.model.name} on {self.data.name}"

@@ -6,7 +6,7 @@ compiled functions.
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 import arignote as ar
 import arignote.tensor as T
+from arignote.frontends.optim import Halving
 from arignote.frontends.tensor.random import RandomStreams
 from arignote.frontends.tensor.scanning import until
 from arignote.models.data.sentences import END, LEVELS, START, Alphabet, Sentences, joined, load_sentences
 from arignote.models.model import ModelBase, SettingError
-from arignote.models.task import Task
-from arignote.models.training import Checkpoint, CheckpointError, History, Record, Steps
+from arignote.models.task import VariableTask
+from arignote.models.training import CheckpointError, Record
 from arignote.models.training import checkpoint as checkpoints
 
 Array = NDArray[Any]
@@ -143,7 +144,7 @@ class Language:
         return ar.function([prefix, temperature, most], outputs[0], updates=updates, name="sample", mode=mode)
 
 
-class LanguageTask(Task):
+class LanguageTask(VariableTask):
     """A language model, and sentences.
 
     - `train(x, y, rate)`: one update on a sentence, and its mean cross-entropy before;
@@ -158,9 +159,10 @@ class LanguageTask(Task):
     ) -> None:
         self.model, self.data, self.data_name, self.mode = model, data, data.name, mode
         self.language = Language(model, len(data.alphabet), seed=seed, dtype=dtype)
+        self.parameters = self.language.parameters
         self.n_batches = len(data.train)
         self.epochs, self.interval = 10, max(1, self.n_batches // VALIDATIONS_PER_EPOCH)
-        self.halving = ar.optim.Halving(model.rate)
+        self.halving: Halving = Halving(model.rate)
         self._seed = seed
 
     @cached_property
@@ -168,7 +170,7 @@ class LanguageTask(Task):
         x, y = self._inputs()
         rate = T.scalar("rate", dtype=self.language.dtype)
         cost, _ = self.language.loss(x, y)
-        updates = ar.optim.sgd(cost, list(self.language.parameters.values()), rate)
+        updates = ar.optim.sgd(cost, list(self.parameters.values()), rate)
         return ar.function([x, y, rate], cost, updates=updates, name="train", mode=self.mode)
 
     @cached_property
@@ -180,43 +182,26 @@ class LanguageTask(Task):
     def sample(self) -> Any:
         return self.language.sampler(self._seed, self.mode)
 
-    @property
-    def steps(self) -> Steps:
-        def step(i: int) -> float:
-            sentence = self.data.train[i]
-            rate = self.halving.rate.get_value().astype(self.language.dtype)
-            return float(self.train(sentence[:-1], sentence[1:], rate))
+    def step(self, minibatch: int) -> float:
+        sentence = self.data.train[minibatch]
+        rate = self.halving.rate.get_value().astype(self.language.dtype)
+        return float(self.train(sentence[:-1], sentence[1:], rate))
 
-        return Steps(
-            train=step,
-            validate=lambda: self.measured(self.data.valid),
-            test=lambda: self.measured(self.data.test),
-            snapshot=self.snapshot,
-            restore=self.restore,
-            end_epoch=self.halving.report,
-        )
-
-    def measured(self, sentences: Sequence[Array]) -> tuple[float, float]:
+    def measured(self, part: str) -> tuple[float, float]:
         """Cross-entropy and share of wrong first choices, each the mean over all tokens."""
         sums, count = np.zeros(2), 0
-        for sentence in sentences:
+        for sentence in getattr(self.data, part):
             n = len(sentence) - 1
             sums += n * np.array([float(v) for v in self.valid(sentence[:-1], sentence[1:])])
             count += n
         loss, error = sums / count
         return float(loss), float(error)
 
-    def snapshot(self) -> dict[str, Array]:
-        """Copies of the parameters, and of the learning rate with the loss that it depends on, by name."""
-        rate = {"rate": self.halving.rate.get_value(), "last_loss": np.array(self.halving.last)}
-        return {**{name: p.get_value() for name, p in self.language.parameters.items()}, **rate}
+    def variables(self) -> Mapping[str, Any]:
+        return self.parameters
 
-    def restore(self, arrays: Mapping[str, Array]) -> None:
-        """The inverse of `snapshot`."""
-        for name, parameter in self.language.parameters.items():
-            parameter.set_value(np.asarray(arrays[name]))
-        self.halving.rate.set_value(np.asarray(arrays["rate"]))
-        self.halving.last = float(arrays["last_loss"])
+    def notes(self) -> Mapping[str, Any]:
+        return {"tokens": list(self.data.alphabet.tokens)}
 
     def functions(self) -> Mapping[str, Callable[[], Any]]:
         return {"train": lambda: self.train, "valid": lambda: self.valid, "sample": lambda: self.sample}
@@ -243,15 +228,6 @@ class LanguageTask(Task):
     @property
     def _errors(self) -> str:
         return "character error" if self.data.level == "char" else "word error"
-
-    def save(self, path: Path, history: History) -> None:
-        best = history.best
-        progress = {
-            "settings": asdict(self.model), "data": self.data_name, "tokens": list(self.data.alphabet.tokens),
-            "valid_loss": best.valid_loss if best else None, "test_loss": best.test_loss if best else None,
-        }  # fmt: skip
-        parameters = {name: p.get_value() for name, p in self.language.parameters.items()}
-        checkpoints.save(path, Checkpoint(self.model.name, parameters, progress=progress))
 
     def _inputs(self) -> tuple[Any, Any]:
         return T.vector("x", dtype="int32"), T.vector("y", dtype="int32")

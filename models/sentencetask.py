@@ -1,6 +1,5 @@
 """Classifiers of sentences and their data, as the commands use them."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,8 @@ from numpy.typing import NDArray
 from arignote.frontends.layers import Model as Network
 from arignote.models.data.sentiment import SentimentData, Texts, Vocabulary, Words, tokenise
 from arignote.models.model import SettingError
-from arignote.models.task import Painter, Task
-from arignote.models.training import Checkpoint, CheckpointError, History, Steps, curves
+from arignote.models.task import Painter, VariableTask
+from arignote.models.training import CheckpointError, History, curves
 from arignote.models.training import checkpoint as checkpoints
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-class SentenceTask(Task):
+class SentenceTask(VariableTask):
     """A classifier of sentences, padded in front to the longest one of the training set, and sentences.
 
     - `training`: the training sentences as `arrays`, shuffled once, by the seed.
@@ -47,31 +46,17 @@ class SentenceTask(Task):
         """Texts as word numbers int32[n, length], and their classes int32[n]."""
         return self.vocabulary.numbers(texts.x, self.length), texts.y
 
-    @property
-    def steps(self) -> Steps:
+    def step(self, minibatch: int) -> float:
+        rows = slice(minibatch * self.batch, (minibatch + 1) * self.batch)
         x, y = self.training
+        return self.network.train_on_batch(x[rows], y[rows])["loss"]
 
-        def step(minibatch: int) -> float:
-            rows = slice(minibatch * self.batch, (minibatch + 1) * self.batch)
-            return self.network.train_on_batch(x[rows], y[rows])["loss"]
+    def measured(self, part: str) -> tuple[float, float]:
+        logs = self.network.evaluate(*self.arrays(getattr(self.data, part)), batch=100)
+        return logs["loss"], 1 - logs["accuracy"]
 
-        def evaluated(texts: Texts) -> Callable[[], tuple[float, float]]:
-            arrays = self.arrays(texts)
-
-            def measure() -> tuple[float, float]:
-                logs = self.network.evaluate(*arrays, batch=100)
-                return logs["loss"], 1 - logs["accuracy"]
-
-            return measure
-
-        return Steps(step, evaluated(self.data.valid), evaluated(self.data.test), self._snapshot, self._restore)
-
-    def _snapshot(self) -> dict[str, Array]:
-        return {name: variable.get_value() for name, variable in self.network.variables().items()}
-
-    def _restore(self, arrays: Any) -> None:
-        for name, variable in self.network.variables().items():
-            variable.set_value(np.asarray(arrays[name]))
+    def variables(self) -> Mapping[str, Any]:
+        return self.network.variables()
 
     def functions(self) -> Mapping[str, Callable[[], Any]]:
         steps = self.network.steps
@@ -89,18 +74,11 @@ class SentenceTask(Task):
             f"at most {self.length} in a text, {self.network.count_params():,} parameters"
         )
 
-    def save(self, path: Path, history: History) -> None:
-        best = history.best
-        progress = {
-            "settings": dataclasses.asdict(self.model),
-            "classes": list(self.data.classes),
-            "words": list(self.vocabulary.words),
-            "length": self.length,
-            "data": self.data_name,
-            "valid_error": best.valid_error if best else None,
-            "test_error": best.test_error if best else None,
-        }
-        checkpoints.save(path, Checkpoint(self.model.name, self.network.get_weights(), progress=progress))
+    def weights(self) -> Mapping[str, Array]:
+        return self.network.get_weights()
+
+    def notes(self) -> Mapping[str, Any]:
+        return {"classes": list(self.data.classes), "words": list(self.vocabulary.words), "length": self.length}
 
     def pictures(self, history: History) -> Mapping[str, Painter]:
         title = f"{self.model.name} on {self.data.name}"

@@ -2,10 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from arignote.models.training import History, Record, Steps, curves
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.frontends.optim import Halving
+from arignote.models.training import Checkpoint, History, Record, Steps, curves
+from arignote.models.training import checkpoint as checkpoints
+
+Array = NDArray[Any]
 
 #: Draws a picture into a file.
 Painter = Callable[[Path], object]
@@ -42,8 +50,20 @@ class Task(ABC):
         """The sizes of the data, as a line."""
 
     @abstractmethod
+    def weights(self) -> Mapping[str, Array]:
+        """The current parameters, by name."""
+
+    @abstractmethod
+    def notes(self) -> Mapping[str, Any]:
+        """What is needed to use the parameters, besides the model's settings: numbers, texts and lists of these."""
+
     def save(self, path: Path, history: History) -> None:
-        """Write the current parameters with everything needed to use them."""
+        """Write the current parameters with everything needed to use them, and how good the best ones are."""
+        best, judged = history.best, "loss" if self.by_loss else "error"
+        progress = {"settings": asdict(self.model), "data": self.data_name, **self.notes()}
+        for part in ("valid", "test"):
+            progress[f"{part}_{judged}"] = getattr(best, f"{part}_{judged}") if best else None
+        checkpoints.save(path, Checkpoint(self.model.name, dict(self.weights()), progress=progress))
 
     def pictures(self, history: History) -> Mapping[str, Painter]:
         """What to draw after training, by file name: learning curves. Painters raise ImportError without matplotlib."""
@@ -65,3 +85,60 @@ class Task(ABC):
             f"best validation error {100 * best.valid_error:.2f} % at epoch {best.epoch}, "
             f"test error {100 * best.test_error:.2f} %"
         )
+
+
+class VariableTask(Task):
+    """A task that says which shared variables its training changes: all the loop wants of it follows.
+
+    - `train(i)`: one update on minibatch `i`, and the loss before;
+    - `parameters`: the shared variables that are learned, by name;
+    - `halving`: what lowers the learning rate, if anything does.
+
+    Where `train` takes something else than a number, `step` is overridden; where the parameters lie elsewhere,
+    `weights`.
+    """
+
+    train: Any
+    parameters: Mapping[str, Any]
+    halving: Halving | None = None
+
+    @abstractmethod
+    def measured(self, part: str) -> tuple[float, float]:
+        """Loss and error of a part of the data: `valid` or `test`."""
+
+    @abstractmethod
+    def variables(self) -> Mapping[str, Any]:
+        """All shared variables that an update changes, by name: parameters, states, random states, momenta."""
+
+    def step(self, minibatch: int) -> float:
+        """One update on a minibatch, and the loss before."""
+        return float(self.train(minibatch))
+
+    @property
+    def steps(self) -> Steps:
+        return Steps(
+            train=self.step,
+            validate=lambda: self.measured("valid"),
+            test=lambda: self.measured("test"),
+            snapshot=self.snapshot,
+            restore=self.restore,
+            end_epoch=None if self.halving is None else self.halving.report,
+        )
+
+    def snapshot(self) -> dict[str, Array]:
+        """Copies of all that an update, or the end of an epoch, changes, by name."""
+        found = {name: variable.get_value() for name, variable in self.variables().items()}
+        if self.halving is not None:
+            found |= {"rate": self.halving.rate.get_value(), "last_loss": np.array(self.halving.last)}
+        return found
+
+    def restore(self, arrays: Mapping[str, Array]) -> None:
+        """The inverse of `snapshot`."""
+        for name, variable in self.variables().items():
+            variable.set_value(np.asarray(arrays[name]))
+        if self.halving is not None:
+            self.halving.rate.set_value(np.asarray(arrays["rate"]))
+            self.halving.last = float(arrays["last_loss"])
+
+    def weights(self) -> Mapping[str, Array]:
+        return {name: parameter.get_value() for name, parameter in self.parameters.items()}

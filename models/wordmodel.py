@@ -6,9 +6,8 @@ minibatch: consecutive positions of the text, whose words and windows it looks u
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,8 @@ import arignote.tensor as T
 from arignote.frontends.tensor.random import RandomStreams
 from arignote.models.data.text import PAD, Corpus, Vocabulary, load_corpus
 from arignote.models.model import ModelBase, SettingError
-from arignote.models.task import Task
-from arignote.models.training import Checkpoint, History, Record, Steps
-from arignote.models.training import checkpoint as checkpoints
+from arignote.models.task import Task, VariableTask
+from arignote.models.training import Record
 from arignote.models.wordvectors import WordVectors
 
 Array = NDArray[Any]
@@ -113,7 +111,7 @@ class WordModel(ModelBase):
         return WordTask(self, Corpus("blank", text, words, words, "made-up words"), seed=seed)
 
 
-class WordTask(Task):
+class WordTask(VariableTask):
     """A model of word vectors, and text.
 
     - `train(i)`: one update on minibatch `i`, and the mean loss before it;
@@ -162,30 +160,21 @@ class WordTask(Task):
         """The loss on test text."""
         return self._evaluation("test")
 
-    @property
-    def steps(self) -> Steps:
-        """The loss stands for the error too: what is lowest is best."""
+    def measured(self, part: str) -> tuple[float, float]:
+        """The loss stands for the error too."""
+        function = getattr(self, part)
+        loss = float(np.mean([float(function(i)) for i in range(len(self.texts[part]) // self.batch)]))
+        return loss, loss
 
-        def mean(function: Any, part: str) -> tuple[float, float]:
-            loss = float(np.mean([float(function(i)) for i in range(len(self.texts[part]) // self.batch)]))
-            return loss, loss
+    def variables(self) -> Mapping[str, Any]:
+        return self.parameters if self._draw is None else {**self.parameters, "noise": self._draw.rng}
 
-        return Steps(
-            train=lambda minibatch: float(self.train(minibatch)),
-            validate=lambda: mean(self.valid, "valid"),
-            test=lambda: mean(self.test, "test"),
-            snapshot=self.snapshot,
-            restore=self.restore,
-        )
+    def weights(self) -> Mapping[str, Array]:
+        """With the state of random words."""
+        return self.snapshot()
 
-    def snapshot(self) -> dict[str, Array]:
-        """Copies of the parameters, and of the state of random words, by name."""
-        return {name: variable.get_value() for name, variable in self._state.items()}
-
-    def restore(self, arrays: Mapping[str, Array]) -> None:
-        """The inverse of `snapshot`."""
-        for name, variable in self._state.items():
-            variable.set_value(np.asarray(arrays[name]))
+    def notes(self) -> Mapping[str, Any]:
+        return {"words": list(self.vocabulary.words)}
 
     def functions(self) -> Mapping[str, Callable[[], Any]]:
         return {"train": lambda: self.train, "valid": lambda: self.valid, "test": lambda: self.test}
@@ -208,14 +197,6 @@ class WordTask(Task):
         """The words with their input vectors."""
         return WordVectors(self.vocabulary.words, self.parameters["W"].get_value())
 
-    def save(self, path: Path, history: History) -> None:
-        best = history.best
-        progress = {
-            "settings": asdict(self.model), "data": self.data_name, "words": list(self.vocabulary.words),
-            "valid_loss": best.valid_loss if best else None, "test_loss": best.test_loss if best else None,
-        }  # fmt: skip
-        checkpoints.save(path, Checkpoint(self.model.name, self.snapshot(), progress=progress))
-
     # ------------------------------------------------------------ graphs
     @cached_property
     def _draw(self) -> Any:
@@ -228,11 +209,6 @@ class WordTask(Task):
         """Places in the table of negative words, [batch, targets negatives]; equal seeds make equal draws."""
         size = (self.batch, self.model.targets() * negatives)
         return RandomStreams(self.seed).random_integers(size, 0, NOISE_TABLE - 1)
-
-    @property
-    def _state(self) -> dict[str, Any]:
-        """Everything that a training step changes."""
-        return self.parameters if self._draw is None else {**self.parameters, "noise": self._draw.rng}
 
     def _trained(self) -> list[Any]:
         return list(self.parameters.values())

@@ -6,9 +6,8 @@ the next: they lie in shared variables. Input and output layers have one matrix 
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,12 +15,12 @@ from numpy.typing import NDArray
 
 import arignote as ar
 import arignote.tensor as T
+from arignote.frontends.optim import Halving
 from arignote.frontends.tensor.random import RandomStreams
 from arignote.models.data.text import Corpus, Vocabulary, load_corpus
 from arignote.models.model import ModelBase, SettingError
-from arignote.models.task import Task
-from arignote.models.training import Checkpoint, History, Record, Steps
-from arignote.models.training import checkpoint as checkpoints
+from arignote.models.task import VariableTask
+from arignote.models.training import Record
 
 Array = NDArray[Any]
 VALIDATIONS_PER_EPOCH = 4
@@ -144,7 +143,7 @@ class StreamModel(ModelBase):
         return StreamTask(self, Corpus("blank", words, words, words, "made-up words"), seed=seed)
 
 
-class StreamTask(Task):
+class StreamTask(VariableTask):
     """A model of running text, and text.
 
     - `train(i, rate)`: one update on piece `i` of the text, and its mean cross-entropy before; goes on from the states
@@ -164,7 +163,7 @@ class StreamTask(Task):
         self.vocabulary = Vocabulary.of(corpus.train, padding=False)
         self.parameters = model.parameters(len(self.vocabulary), seed, dtype)
         self.streams = RandomStreams(seed)
-        self.halving = ar.optim.Halving(model.rate)
+        self.halving: Halving = Halving(model.rate)
         parts = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
         self.texts = {part: pieces(self.vocabulary.encode(words), model.batch) for part, words in parts.items()}
         self._n = {part: (len(text) - 1) // model.steps for part, text in self.texts.items()}
@@ -204,38 +203,25 @@ class StreamTask(Task):
         """The loss on test text."""
         return self._evaluation("test")
 
-    @property
-    def steps(self) -> Steps:
-        def step(i: int) -> float:
-            if i == 0:
-                self._reset("train")
-            return float(self.train(i, self.halving.rate.get_value().astype(self.dtype)))
+    def step(self, minibatch: int) -> float:
+        if minibatch == 0:
+            self._reset("train")
+        return float(self.train(minibatch, self.halving.rate.get_value().astype(self.dtype)))
 
-        def mean(function: Any, part: str) -> tuple[float, float]:
-            self._reset(part)
-            loss = float(np.mean([float(function(i)) for i in range(self._n[part])]))
-            return loss, loss
+    def measured(self, part: str) -> tuple[float, float]:
+        """The loss stands for the error too."""
+        self._reset(part)
+        function = getattr(self, part)
+        loss = float(np.mean([float(function(i)) for i in range(self._n[part])]))
+        return loss, loss
 
-        return Steps(
-            train=step,
-            validate=lambda: mean(self.valid, "valid"),
-            test=lambda: mean(self.test, "test"),
-            snapshot=self.snapshot,
-            restore=self.restore,
-            end_epoch=self.halving.report,
-        )
+    def variables(self) -> Mapping[str, Any]:
+        _ = self.train  # makes the random streams
+        states = {str(v.name): v for v in self._states["train"]}
+        return {**self.parameters, **states, **{f"noise{i}": d.rng for i, d in enumerate(self._noise)}}
 
-    def snapshot(self) -> dict[str, Array]:
-        """Copies of parameters, states, learning rate and random states, by name."""
-        rate = {"rate": self.halving.rate.get_value(), "last_loss": np.array(self.halving.last)}
-        return {**{name: v.get_value() for name, v in self._variables().items()}, **rate}
-
-    def restore(self, arrays: Mapping[str, Array]) -> None:
-        """The inverse of `snapshot`."""
-        for name, variable in self._variables().items():
-            variable.set_value(np.asarray(arrays[name]))
-        self.halving.rate.set_value(np.asarray(arrays["rate"]))
-        self.halving.last = float(arrays["last_loss"])
+    def notes(self) -> Mapping[str, Any]:
+        return {"words": list(self.vocabulary.words)}
 
     def functions(self) -> Mapping[str, Callable[[], Any]]:
         return {"train": lambda: self.train, "valid": lambda: self.valid}
@@ -263,21 +249,7 @@ class StreamTask(Task):
             f"test perplexity {np.exp(best.test_loss):.2f}"
         )
 
-    def save(self, path: Path, history: History) -> None:
-        best = history.best
-        progress = {
-            "settings": asdict(self.model), "data": self.data_name, "words": list(self.vocabulary.words),
-            "valid_loss": best.valid_loss if best else None, "test_loss": best.test_loss if best else None,
-        }  # fmt: skip
-        parameters = {name: p.get_value() for name, p in self.parameters.items()}
-        checkpoints.save(path, Checkpoint(self.model.name, parameters, progress=progress))
-
     # ------------------------------------------------------------ graphs
-    def _variables(self) -> dict[str, Any]:
-        _ = self.train  # makes the random streams
-        states = {str(v.name): v for v in self._states["train"]}
-        return {**self.parameters, **states, **{f"noise{i}": d.rng for i, d in enumerate(self._noise)}}
-
     def _reset(self, part: str) -> None:
         for state in self._states[part]:
             state.set_value(np.zeros_like(state.get_value()))

@@ -69,7 +69,7 @@ def test_losses_are_those_of_numpy(kind: type[LanguageModel]) -> None:
             scores = h @ p["Why"] + p["by"]
             total += np.log(np.exp(scores).sum()) - scores[y]
             wrong, count = wrong + (scores.argmax() != y), count + 1
-    np.testing.assert_allclose(task.measured(task.data.valid), (total / count, wrong / count), rtol=1e-9)
+    np.testing.assert_allclose(task.measured("valid"), (total / count, wrong / count), rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
