@@ -10,11 +10,15 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Loc:
-    """A line of the user's program, and what of it is meant where a line stands for much: `scan 'rnn', sequence 0`."""
+    """A line of the user's program.
+
+    `part` says what of it is meant where a line stands for much, as `scan 'rnn', sequence 0`. It is for messages only:
+    texts of programs leave it out, and places are equal without it.
+    """
 
     file: str
     line: int
-    part: str = ""
+    part: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value, uses
+from arignote.ir.diag import Loc
 from arignote.ir.opdef import has_trait
 from arignote.ir.placement import host_scalars, storage
 from arignote.ir.types import DimLike
@@ -200,7 +201,7 @@ class _Recomputation:
             choice.kept |= {y: r for r, y in outputs if y in choice.cut}
             kept = [v for v in (*region.params, *(x for o in region.ops for x in o.results))
                     if v in choice.cut and v not in choice.kept and v not in yields]  # fmt: skip
-            wanted += [body.copied(known[v]) if v in choice.copied else known[v] for v in kept]
+            wanted += [body.copied(known[v], op.loc) if v in choice.copied else known[v] for v in kept]
         if not wanted:
             return
         ops = _needed(body.ops, wanted)
@@ -243,8 +244,8 @@ class _Body:
         self.ops.append(new)
         known.update(zip(op.results, new.results, strict=True))
 
-    def copied(self, v: Value) -> Value:
-        return Builder(self.ops).emit("copy", v, names=[v.name])[0]
+    def copied(self, v: Value, loc: Loc | None) -> Value:
+        return Builder(self.ops, loc).emit("copy", v, names=[v.name])[0]
 
     def again(self, choice: _Choice, wanted: Value) -> Value:
         """A value of another kernel's region, from what that kernel keeps."""
