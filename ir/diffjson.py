@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from arignote.ir.changes import ADDED, REMOVED, Change, Diff, FuncDiff
 from arignote.ir.cost import Summary
-from arignote.ir.diff import ADDED, REMOVED, Change, Diff, FuncDiff
 from arignote.ir.types import Dim
 
 

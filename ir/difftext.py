@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 
+from arignote.ir.changes import ADDED, CHANGED, MOVED, REMOVED, Change, Diff, FuncDiff
 from arignote.ir.cost import Summary, amount
-from arignote.ir.diff import ADDED, CHANGED, MOVED, REMOVED, Change, Diff, FuncDiff
 from arignote.ir.diffjson import counts
 
 SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~", MOVED: ">", "": " "}

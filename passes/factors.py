@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 from arignote.ir.core import Op, Value
-from arignote.ir.ops.lapack import diagonal_of, identity_of, reciprocal_where, row
+from arignote.ir.ops.expm import PADE, THETA
 from arignote.ir.ops.linalg import t
-from arignote.ir.ops.spectral import PADE, THETA
+from arignote.ir.ops.matrices import diagonal_of, identity_of, reciprocal_where, row
 from arignote.passes.rewrite import Rewriter, Table
 
 FACTORS = Table()

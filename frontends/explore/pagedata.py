@@ -23,10 +23,11 @@ from typing import Any
 
 from arignote.frontends.explore.picture import COLORS, draw
 from arignote.frontends.explore.record import Recording, Step
+from arignote.ir.changes import ADDED, CHANGED, MOVED, REMOVED, Change, FuncDiff
 from arignote.ir.core import Func, Op, Region, every_op
 from arignote.ir.cost import Cost, cost_text, op_cost, summary, summary_text
 from arignote.ir.diag import Loc
-from arignote.ir.diff import ADDED, CHANGED, MOVED, REMOVED, Change, FuncDiff, diff_funcs
+from arignote.ir.diff import diff_funcs
 from arignote.ir.placement import host_scalars
 from arignote.ir.text import Names, end_line, func_line, op_line, region_line, short_array_text, update_line
 from arignote.passes.lifetimes import occupancy

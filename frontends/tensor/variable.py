@@ -13,6 +13,7 @@ from arignote.frontends.tensor.graph import Composite, Variable, adopt, register
 from arignote.frontends.tensor.methods import Methods
 from arignote.frontends.tensor.operators import Operators
 from arignote.frontends.tensor.owner import Apply
+from arignote.frontends.tensor.plans import Plan
 from arignote.frontends.tensor.tensortype import TensorType, type_of_value
 from arignote.ir.core import Value
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class TensorVariable(Operators, Methods, Variable):
     """A symbolic tensor. `==` compares identity, as variables are keys; `T.eq` is elementwise."""
 
-    def __init__(self, value: Value, plan: indexing.Plan | None = None) -> None:
+    def __init__(self, value: Value, plan: Plan | None = None) -> None:
         super().__init__(value)
         self.plan = plan
         self._functions: dict[Any, Function] = {}

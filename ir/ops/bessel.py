@@ -1,26 +1,34 @@
-"""Bessel functions of real order, elementwise on floats. The formulas are in `arignote.ir.special.besselv`.
+"""Bessel functions of real order, elementwise on floats. The formulas are in `arignote.ir.special`.
 
 None has a gradient with respect to the order: it is no elementary expression of the functions themselves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from arignote.ir.builder import Builder
 from arignote.ir.core import Value
 from arignote.ir.opdef import defop
 from arignote.ir.ops.rules import Grads, binary, reals
-from arignote.ir.special import besselv
+from arignote.ir.special import besselv, modified
 from arignote.ir.special.number import evaluated, lowered
 
 TRAITS = ("elementwise", "nan", "iterative")
 ORDER = {0: "the order"}
 
 
-def _neighbours(b: Builder, name: str, v: Value, x: Value) -> tuple[Value, Value]:
-    """Half of the function of orders v - 1 and v + 1."""
-    one, half = b.like(1, v), b.like(0.5, x)
-    below, above = b.emit(name, b.sub(v, one), x)[0], b.emit(name, b.add(v, one), x)[0]
-    return b.mul(half, below), b.mul(half, above)
+def _slope(name: str, slope: Callable[[Builder, Value, Value, Value, Value], Value]) -> Any:
+    """`vjp` of a function whose derivative is `slope` of: the builder, half of the function of order v - 1, half of it
+    of order v + 1, x, and the function itself."""
+
+    def vjp(b: Builder, ct: Value, out: Value, v: Value, x: Value) -> Grads:
+        one, half = b.like(1, v), b.like(0.5, x)
+        below, above = (b.mul(half, b.emit(name, order, x)[0]) for order in (b.sub(v, one), b.add(v, one)))
+        return None, b.mul(ct, slope(b, below, above, x, out))
+
+    return staticmethod(vjp)
 
 
 @defop
@@ -34,11 +42,7 @@ class jv:
     lower = lowered(besselv.jv)
     samples = reals((0.2, 6), (0.3, 20))
     fixed = ORDER
-
-    @staticmethod
-    def vjp(b: Builder, ct: Value, out: Value, v: Value, x: Value) -> Grads:
-        below, above = _neighbours(b, "jv", v, x)
-        return None, b.mul(ct, b.sub(below, above))
+    vjp = _slope("jv", lambda b, below, above, x, out: b.sub(below, above))
 
 
 @defop
@@ -48,15 +52,11 @@ class iv:
 
     traits = TRAITS
     infer = binary("float")
-    eval = evaluated(besselv.iv)
-    lower = lowered(besselv.iv)
+    eval = evaluated(modified.iv)
+    lower = lowered(modified.iv)
     samples = reals((0.2, 6), (0.3, 5))
     fixed = ORDER
-
-    @staticmethod
-    def vjp(b: Builder, ct: Value, out: Value, v: Value, x: Value) -> Grads:
-        below, above = _neighbours(b, "iv", v, x)
-        return None, b.mul(ct, b.add(below, above))
+    vjp = _slope("iv", lambda b, below, above, x, out: b.add(below, above))
 
 
 @defop
@@ -65,15 +65,11 @@ class ive:
 
     traits = TRAITS
     infer = binary("float")
-    eval = evaluated(besselv.ive)
-    lower = lowered(besselv.ive)
+    eval = evaluated(modified.ive)
+    lower = lowered(modified.ive)
     samples = reals((0.2, 6), (0.3, 20))
     fixed = ORDER
-
-    @staticmethod
-    def vjp(b: Builder, ct: Value, out: Value, v: Value, x: Value) -> Grads:
-        below, above = _neighbours(b, "ive", v, x)
-        return None, b.mul(ct, b.sub(b.add(below, above), b.mul(b.sgn(x), out)))
+    vjp = _slope("ive", lambda b, below, above, x, out: b.sub(b.add(below, above), b.mul(b.sgn(x), out)))
 
 
 @defop
@@ -83,15 +79,11 @@ class kv:
 
     traits = TRAITS
     infer = binary("float")
-    eval = evaluated(besselv.kv)
-    lower = lowered(besselv.kv)
+    eval = evaluated(modified.kv)
+    lower = lowered(modified.kv)
     samples = reals((-3, 4), (0.5, 5))
     fixed = ORDER
-
-    @staticmethod
-    def vjp(b: Builder, ct: Value, out: Value, v: Value, x: Value) -> Grads:
-        below, above = _neighbours(b, "kv", v, x)
-        return None, b.neg(b.mul(ct, b.add(below, above)))
+    vjp = _slope("kv", lambda b, below, above, x, out: b.neg(b.add(below, above)))
 
 
 @defop
@@ -100,12 +92,8 @@ class kve:
 
     traits = TRAITS
     infer = binary("float")
-    eval = evaluated(besselv.kve)
-    lower = lowered(besselv.kve)
+    eval = evaluated(modified.kve)
+    lower = lowered(modified.kve)
     samples = reals((-3, 4), (0.5, 20))
     fixed = ORDER
-
-    @staticmethod
-    def vjp(b: Builder, ct: Value, out: Value, v: Value, x: Value) -> Grads:
-        below, above = _neighbours(b, "kve", v, x)
-        return None, b.mul(ct, b.sub(out, b.add(below, above)))
+    vjp = _slope("kve", lambda b, below, above, x, out: b.sub(out, b.add(below, above)))

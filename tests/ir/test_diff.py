@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from arignote.ir.canonical import equal
+from arignote.ir.changes import ADDED, CHANGED, MOVED, REMOVED
 from arignote.ir.core import Func, Module
 from arignote.ir.diag import IRError
-from arignote.ir.diff import ADDED, CHANGED, MOVED, REMOVED, diff, diff_funcs
+from arignote.ir.diff import diff, diff_funcs
 from arignote.ir.diffjson import to_json
 from arignote.ir.difftext import side_by_side, stat, unified
 from arignote.ir.parse import parse_module
