@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from arignote.codegen.convouter import ConvOuter
 from arignote.codegen.convresult import Results
 from arignote.codegen.convscatter import ConvScatter
-from arignote.codegen.convspec import Sizes
+from arignote.codegen.convspec import ConvKernel, Sizes
 from arignote.codegen.convstride import ConvStride
 from arignote.codegen.convtile import ConvTile
 from arignote.codegen.convweight import ConvWeight
@@ -22,8 +22,6 @@ from arignote.ir.ops.conv import is_direct, is_outer, is_strided, is_winograd, t
 if TYPE_CHECKING:
     from arignote.codegen.host import HostEmitter
 
-Kernel = ConvTile | ConvScatter | ConvStride | Winograd | WinogradWeight | ConvWeight | ConvOuter
-
 
 def direct_convolution(host: HostEmitter, op: Op) -> bool:
     """Call the kernel of a `conv`, `conv_data` or `conv_weight` that has one; False where it has none."""
@@ -31,13 +29,14 @@ def direct_convolution(host: HostEmitter, op: Op) -> bool:
     x, w, y = {"conv": (a, b, out), "conv_data": (out, b, a), "conv_weight": (a, out, b)}[op.name]
     if not is_direct(op.name, x.type, w.type, y.type, op.attrs):
         return False
-    key = f"{op.name} {Sizes.of(op)}"
+    results = Results(Emitter(), op)
+    made = _kernel(host, op, results)
+    key = f"{op.name} {made.key}"
     if key not in host.known:
-        results = Results(Emitter(), op)
-        host.known[key] = (host.define(f"{op.name}{len(host.functions)}", _kernel(host, op, results).function()), None)
+        host.known[key] = (host.define(f"{op.name}{len(host.functions)}", made.function()), None)
     pointers = [host.pointer(v).address() for v in (a, b, out)]
     pointers += [p.address() for p in host.workspace(op)]
-    host.invoke(host.known[key][0], [*pointers, host.dim(x.shape[0])])
+    host.invoke(host.known[key][0], [*pointers, host.dim(x.shape[0]), *made.arguments])
     return True
 
 
@@ -49,19 +48,19 @@ def convolution_with_epilogue(host: HostEmitter, kernel: Op) -> None:
     by_value = frozenset(i for i, v in enumerate(kernel.operands) if v in host.scalars)
     results = Results(Emitter(), op, kernel, by_value)
     key = f"{Sizes.of(op)} {host.kernel_key(kernel, by_value, {})}"
+    made = _kernel(host, op, results)
     if key not in host.known:
-        name = f"{op.name}{len(host.functions)}_fused"
-        host.known[key] = (host.define(name, _kernel(host, op, results).function()), None)
+        host.known[key] = (host.define(f"{op.name}{len(host.functions)}_fused", made.function()), None)
     outer = dict(zip(region.params, kernel.operands, strict=True))
     args = [host.pointer(outer[v]).address() for v in op.operands]
     args.append(host.pointer(kernel.result).address())
     read = [(i, kernel.operands[i]) for i in results.inputs]
     args += [host.scalars[v] if i in by_value else host.pointer(v).address() for i, v in read]
     args += [p.address() for p in host.workspace(kernel)]
-    host.invoke(host.known[key][0], [*args, host.dim(kernel.result.shape[0])])
+    host.invoke(host.known[key][0], [*args, host.dim(kernel.result.shape[0]), *made.arguments])
 
 
-def _kernel(host: HostEmitter, op: Op, results: Results) -> Kernel:
+def _kernel(host: HostEmitter, op: Op, results: Results) -> ConvKernel:
     """The kernel of a direct convolution; `conv` and `conv_data` hand what they compute to `results`."""
     a, b, out = op.operands[0].type, op.operands[1].type, op.result.type
     x, w, y = {"conv": (a, b, out), "conv_data": (out, b, a), "conv_weight": (a, out, b)}[op.name]

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from arignote.codegen.convpad import Padded
-from arignote.codegen.convspec import Sizes, each_block, minimum
+from arignote.codegen.convspec import ConvKernel, Sizes, each_block, minimum
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector, transposed
@@ -27,8 +28,9 @@ IMAGE_BYTES = 128 * 1024  # of copied channels: in the second-level cache
 PARALLEL_FLOPS = 2_000_000.0
 
 
-class ConvOuter:
-    """A function of (image, gradient of the result, gradient of the filters, workspace, batch)."""
+class ConvOuter(ConvKernel):
+    """A function of (image, gradient of the result, gradient of the filters, workspace, batch), and of the number of
+    channels where these take several tiles: convolutions that differ in that alone are one function (`key`)."""
 
     def __init__(self, sizes: Sizes, target: Target) -> None:
         self.s, self.e = sizes, Emitter()
@@ -42,13 +44,25 @@ class ConvOuter:
         self.n = tirx.Var("n", "int64")
         self.pointers = {v: pointer_var(v, sizes.dtype) for v in ("x", "y", "w", "p")}
         self.x, self.y, self.w, self.p = (Buffer(v + "_b", sizes.dtype, i64(1)) for v in self.pointers)
-        self.columns = sizes.c * len(self.taps)
         self.plane = self.row.count * self.col.count
         self.volume = self.depth.count * self.plane
-        work = 2.0 * sizes.k * self.columns * sizes.groups * self.volume * (sizes.n or 8)
+        work = 2.0 * sizes.k * sizes.c * len(self.taps) * sizes.groups * self.volume * (sizes.n or 8)
         self.threads = target.threads if work >= PARALLEL_FLOPS else 1
         self.vectors, self.channels, self.cut = self.tile_sizes()
+        self.given = [tirx.Var("c", "int64")] if sizes.c > self.channels else []
+        self.c = self.given[0] if self.given else i64(sizes.c)
+        self.columns = mul(self.c, i64(len(self.taps)))
         self.block_sizes()
+
+    @property
+    def arguments(self) -> list[Any]:
+        return [i64(self.s.c)] if self.given else []
+
+    @property
+    def key(self) -> str:
+        c = self.s.c % self.channels if self.given else self.s.c
+        parts = self.vectors, self.channels, self.cut, self.channel_parts, self.filter_parts, self.threads
+        return f"outer {replace(self.s, c=c)} {bool(self.given)} {parts}"
 
     def elements(self, tap: tuple[int, ...]) -> tuple[int, int, int]:
         """The element of the filter that a tap is."""
@@ -94,9 +108,12 @@ class ConvOuter:
         self.filter_parts = min(want, self.tiles)
         self.channel_parts = min(ceil_div(want, self.filter_parts), ceil_div(self.s.c, self.channels))
         per = self.images * self.source.stride * self.item if self.source.copied else 1
-        groups = ceil_div(ceil_div(self.s.c, self.channels), self.channel_parts)
-        self.part = groups * self.channels
-        self.held = self.channels * max(min(IMAGE_BYTES // (per * self.channels), groups), 1)
+        q, parts = i64(self.channels), i64(self.channel_parts)
+        groups = floordiv(floordiv(self.c + q - i64(1), q) + parts - i64(1), parts)
+        self.part = mul(groups, q) if self.channel_parts > 1 else self.c
+        self.held = self.channels * max(IMAGE_BYTES // (per * self.channels), 1)
+        if not self.given:
+            self.held = min(self.held, self.channels * ceil_div(self.s.c, self.channels))
 
     def function(self) -> Any:
         e, s = self.e, self.s
@@ -112,9 +129,9 @@ class ConvOuter:
         def task(t: Any) -> None:
             kp = e.bind(floormod(t, i64(self.filter_parts)), "kp")
             t = e.bind(floordiv(t, i64(self.filter_parts)), "t")
-            c0 = e.bind(floormod(t, i64(self.channel_parts)) * i64(self.part), "c0")
+            c0 = e.bind(mul(floormod(t, i64(self.channel_parts)), self.part), "c0")
             g = e.bind(floordiv(t, i64(self.channel_parts)), "g")
-            c1 = e.bind(minimum(c0 + i64(self.part), i64(s.c)), "c1")
+            c1 = e.bind(minimum(add(c0, self.part), self.c), "c1")
             t0, t1 = (
                 e.bind(floordiv((kp + i64(d)) * i64(self.tiles), i64(self.filter_parts)), "tile") for d in (0, 1)
             )
@@ -124,12 +141,12 @@ class ConvOuter:
 
         e.tasks(i64(s.groups * self.channel_parts * self.filter_parts), self.threads, task, prologue)
         buffers = dict(zip(self.pointers.values(), (self.x, self.y, self.w, self.p), strict=True))
-        return private_function([*self.pointers.values(), self.n], buffers, e.stmts)
+        return private_function([*self.pointers.values(), self.n, *self.given], buffers, e.stmts)
 
     def sums(self, g: Any, tile: Any, column: Any) -> Any:
         """Where the sums of a tile of filters for a column (channel and tap) lie in the workspace."""
         row = add(mul(g, i64(self.tiles)), tile)
-        return mul(add(mul(row, i64(self.columns)), column), i64(self.vectors * self.lanes))
+        return mul(add(mul(row, self.columns), column), i64(self.vectors * self.lanes))
 
     def clear(self, g: Any, tiles: tuple[Any, Any], cs: tuple[Any, Any]) -> None:
         """Zero the sums of a part."""
@@ -156,7 +173,7 @@ class ConvOuter:
                 if self.source.copied:
 
                     def image(b: Any) -> None:
-                        at = add(mul(add(mul(add(n, b), i64(s.groups)), g), i64(s.c)), c)
+                        at = add(mul(add(mul(add(n, b), i64(s.groups)), g), self.c), c)
                         base = e.bind(mul(at, i64(self.source.volume)), "base")
                         target = e.bind(mul(mul(b, i64(self.held)), i64(self.source.stride)), "target")
                         self.source.fill(base, target, many, place, first, i64(height))
@@ -262,7 +279,7 @@ class ConvOuter:
             if source.copied:
                 base = mul(add(mul(b, i64(self.held)), c), i64(source.stride))
             else:
-                channel = add(mul(add(mul(add(ns[0], b), i64(s.groups)), g), i64(s.c)), add(c0, c))
+                channel = add(mul(add(mul(add(ns[0], b), i64(s.groups)), g), self.c), add(c0, c))
                 base = mul(channel, i64(source.volume))
             base = e.bind(add(base, source.start(*at)), "base")
             slot = add(mul(tiles[1] - tiles[0], i64(self.pixels)), mul(b, i64(pixels)))
@@ -298,18 +315,18 @@ class ConvOuter:
 
         def vector(tile: Any, v: int, filters: int) -> None:
             k = add(mul(tile, i64(step)), i64(v * lanes))
-            w = e.bind(mul(add(mul(g, i64(s.k)), k), i64(self.columns)), "w")
+            w = e.bind(mul(add(mul(g, i64(s.k)), k), self.columns), "w")
 
             def square(j: Any) -> None:
                 p = e.bind(add(self.sums(g, tile, j), i64(v * lanes)), "p")
                 lines = [load_vector(self.p, add(p, i64(t * step)), lanes) for t in range(lanes)]
                 for r, x in enumerate(transposed(e, [e.bind(x, "x") for x in lines])[:filters]):
-                    e.add(store_vector(self.w, add(w, add(j, i64(r * self.columns))), lanes, x))
+                    e.add(store_vector(self.w, add(w, add(j, mul(i64(r), self.columns))), lanes, x))
 
             def single(j: Any) -> None:
                 p = e.bind(add(self.sums(g, tile, j), i64(v * lanes)), "p")
                 for r in range(filters):
-                    e.add(self.w.store(add(w, add(j, i64(r * self.columns))), self.p.load(add(p, i64(r)))))
+                    e.add(self.w.store(add(w, add(j, mul(i64(r), self.columns))), self.p.load(add(p, i64(r)))))
 
             squares = e.bind(floordiv(last - first, i64(lanes)), "squares") if lanes > 1 else ZERO
             if lanes > 1:

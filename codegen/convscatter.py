@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arignote.codegen.convspec import Sizes, powers
+from arignote.codegen.convspec import ConvKernel, Sizes, powers
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, lanes_of, load_vector, splat, store_vector
@@ -21,7 +21,7 @@ PARALLEL_FLOPS = 2_000_000.0
 LEAST_GAIN = 1.5  # images that are so many times larger than results
 
 
-class ConvScatter:
+class ConvScatter(ConvKernel):
     """A function of (gradient of the result, filters, gradient of the image, packed filters, batch)."""
 
     def __init__(self, sizes: Sizes, target: Target) -> None:

@@ -8,6 +8,7 @@ the columns and rows of each residue modulo `step` side by side, so that all tha
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -191,6 +192,26 @@ def each_block(
     e.loop(e.bind(n if images == 1 else floordiv(n + i64(images - 1), i64(images)), "total"), block)
 
 
+class ConvKernel(ABC):
+    """A kernel: a function of pointers, of the number of images and of `arguments`, for sizes `s`."""
+
+    s: Sizes
+
+    @property
+    def arguments(self) -> list[Any]:
+        """What the function takes behind the number of images."""
+        return []
+
+    @property
+    def key(self) -> str:
+        """Equal for what one function computes."""
+        return str(self.s)
+
+    @abstractmethod
+    def function(self) -> Any:
+        """The code."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """A panel: `rows` rows of `cols` pixels of the result."""
@@ -311,6 +332,13 @@ class Source:
             target = add(here, i64(begin))
             copy_run(self.e, self.buffer, target, self.image, place, end - begin, self.lanes, step)
             copy_run(self.e, self.buffer, add(here, i64(end)), None, ZERO, extent - end, self.lanes)
+
+
+def quotient_up(a: Any, b: Any) -> Any:
+    """The quotient of positive sizes, rounded up."""
+    if is_const(a) and is_const(b):
+        return i64(ceil_div(int(a.value), int(b.value)))
+    return floordiv(a + b - i64(1), b)
 
 
 def minimum(a: Any, b: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from arignote.codegen.convpad import Padded
 from arignote.codegen.convresult import Results
-from arignote.codegen.convspec import Sizes, minimum
+from arignote.codegen.convspec import ConvKernel, Sizes, minimum
 from arignote.codegen.emit import pointer_var
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, splat
@@ -25,7 +25,7 @@ BAND_BYTES = 128 * 1024  # of a copied band of an image: in the second-level cac
 PARALLEL_FLOPS = 2_000_000.0
 
 
-class ConvStride:
+class ConvStride(ConvKernel):
     """A function of (image, filters, what `results` takes, packed filters, batch): `conv` of one group over at most two
     axes."""
 

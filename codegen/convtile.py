@@ -9,12 +9,14 @@ panel. The gradient of the image is the same with the filters transposed, once f
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from arignote.codegen.convresult import Results
-from arignote.codegen.convspec import Axes, Shape, Sizes, Source, copy_run, minimum, powers
+from arignote.codegen.convspec import Axes, ConvKernel, Shape, Sizes, Source, copy_run, minimum, powers, quotient_up
 from arignote.codegen.emit import pointer_var
-from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
+from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, is_const, mul
 from arignote.codegen.microkernels import (
     ITEM,
     PANEL_BYTES,
@@ -30,11 +32,14 @@ from arignote.codegen.toolchain import tirx
 
 BAND_BYTES = 256 * 1024  # of a copied band of an image: on the stack, within the second-level cache
 PARALLEL_FLOPS = 2_000_000.0
+FEW = 16  # channels that a function of their own is made for
+ROOM = 64  # channels of the source, of which there may be any number up to a multiple of these
 
 
-class ConvTile:
-    """A function of (source, filters, what `results` takes, packed filters, batch): `conv`, or `conv_data` if
-    `back`."""
+class ConvTile(ConvKernel):
+    """A function of (source, filters, what `results` takes, packed filters, batch), and of the number of channels of
+    the image where these are many: `conv`, or `conv_data` if `back`. Convolutions that differ in the number of channels
+    alone are one function where their tiles and buffers are the same (`key`)."""
 
     def __init__(self, sizes: Sizes, target: Target, back: bool, results: Results) -> None:
         self.s, self.back, self.e, self.results = sizes, back, results.e, results
@@ -42,8 +47,12 @@ class ConvTile:
         self.lanes = target.lanes(self.item)
         self.most = 4 if target.vector_bytes >= 64 else 2
         self.registers = 32 if target.vector_bytes >= 64 else 16
+        self.given = [tirx.Var("c", "int64")] if sizes.c > FEW else []
+        channels = self.given[0] if self.given else i64(sizes.c)
         # Rows of the product, and channels of its source.
-        self.m, self.c = (sizes.c, sizes.k) if back else (sizes.k, sizes.c)
+        self.m, self.c = (channels, i64(sizes.k)) if back else (i64(sizes.k), channels)
+        # The channels of the source that there is room for.
+        self.room = sizes.k if back else ceil_div(sizes.c, ROOM) * ROOM if self.given else sizes.c
         self.axes = sizes.phases() if back else [sizes.forward()]
         self.n = tirx.Var("n", "int64")
         self.pointers = {v: pointer_var(v, sizes.dtype) for v in ("x", "w", "p")}
@@ -53,6 +62,25 @@ class ConvTile:
             work *= v
         self.threads = target.threads if work >= PARALLEL_FLOPS else 1
 
+    @property
+    def arguments(self) -> list[Any]:
+        return [i64(self.s.c)] if self.given else []
+
+    @property
+    def key(self) -> str:
+        if not self.given:
+            return f"tile {self.s} {self.threads}"
+        tiles = [self.tile_sizes(axes) for axes in self.axes]
+        return f"tile {replace(self.s, c=0)} {self.threads} {self.room} {tiles}"
+
+    def tile_sizes(self, axes: Axes) -> tuple[int, int, int]:
+        """(vectors, height) of a tile of a phase, and the height of the last one."""
+        shape = panel_shape(axes[1].count, axes[2].count, self.lanes, self.most)
+        vectors = ceil_div(shape.pixels, self.lanes)
+        rows = self.s.c if self.back else self.s.k
+        height = even_height(rows, max((self.registers - 1 - vectors) // vectors, 1))
+        return vectors, height, rows % height
+
     def function(self) -> Any:
         s = self.s
         plane = 1
@@ -60,14 +88,14 @@ class ConvTile:
             plane *= v
         self.plane = plane
         if self.back and not s.is_covered():
-            size = self.n * i64(s.groups * self.m * plane * self.item)
+            size = self.n * mul(self.m, i64(s.groups * plane * self.item))
             zero = tirx.const(0, "int32")
             self.e.add(tirx.Evaluate(tirx.call_extern("handle", "memset", self.results.y.var.data, zero, size)))
-        self.start = 0  # of the filters of a phase among the packed ones
+        self.start: Any = ZERO  # of the filters of a phase among the packed ones
         for axes in self.axes:
             self.phase(axes)
         buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.p), strict=True))
-        return self.results.function(buffers, self.n)
+        return self.results.function(buffers, self.n, *self.given)
 
     # -- one phase --------------------------------------------------------------------------------------------------
 
@@ -76,23 +104,24 @@ class ConvTile:
         depth, row, col = axes
         self.depth, self.row, self.col = axes
         self.taps = list(itertools.product(*(range(len(a.taps)) for a in axes)))
-        self.k = self.c * len(self.taps)
+        self.k = mul(self.c, i64(len(self.taps)))
         shape = panel_shape(row.count, col.count, self.lanes, self.most)
-        self.vectors = ceil_div(shape.pixels, self.lanes)
-        self.height = even_height(self.m, max((self.registers - 1 - self.vectors) // self.vectors, 1))
+        self.vectors, self.height, self.rest = self.tile_sizes(axes)
         self.pitch = self.vectors  # of a step in the panel, in vectors
         per = len(self.taps) * self.vectors * self.lanes * self.item
-        blocks = ceil_div(self.c, max(PANEL_BYTES // per, 1))
-        self.block = ceil_div(self.c, blocks)
+        most = min(max(PANEL_BYTES // per, 1), self.room)  # channels in a panel
+        self.one_block = is_const(self.c) and most >= self.room
+        self.blocks = e.bind(quotient_up(self.c, i64(most)), "blocks")
+        self.block = e.bind(quotient_up(self.c, self.blocks), "block")
         self.pack_filters()
         groups = ceil_div(row.count, shape.rows)
-        row_bytes = self.c * len(depth.taps) * col.count * row.step * col.step * self.item
+        row_bytes = self.room * len(depth.taps) * col.count * row.step * col.step * self.item
         band = min(max(BAND_BYTES // max(row_bytes * shape.rows, 1), 1), groups)
         images = (s.n or 1) * s.groups * depth.count
         if images < self.threads:
             band = min(band, ceil_div(groups, self.threads))
         bands = ceil_div(groups, band)
-        self.source = Source(e, axes, self.x, self.lanes, band * shape.rows, self.c)
+        self.source = Source(e, axes, self.x, self.lanes, band * shape.rows, self.room)
         # Rows whose ends would take several narrow vectors are copied by whole ones; the next row overwrites the rest.
         self.beyond = self.source.copied and len(powers(shape.cols % self.lanes)) > 1
         if self.beyond:
@@ -102,7 +131,7 @@ class ConvTile:
 
         def prologue() -> None:
             self.source.allocate()
-            size = self.block * len(self.taps) * self.pitch
+            size = most * len(self.taps) * self.pitch
             panel[:] = [Vectors(e, s.dtype, size, self.lanes)]
             e.loop(i64(size), lambda i: panel[0].store(panel[0].zero, i))
 
@@ -114,9 +143,9 @@ class ConvTile:
             g = e.bind(floormod(ng, i64(s.groups)), "g")
             first = e.bind(mul(b, i64(band * shape.rows)), "first")
             rows = e.bind(minimum(i64(band * shape.rows), i64(row.count) - first), "rows")
-            self.source.fill(mul(ng, i64(self.c * self.source.volume)), i64(self.c), place, first, rows)
+            self.source.fill(mul(ng, mul(self.c, i64(self.source.volume))), self.c, place, first, rows)
             whole = e.bind(floordiv(rows, i64(shape.rows)), "whole")
-            out = mul(ng, i64(self.m * self.plane))
+            out = mul(ng, mul(self.m, i64(self.plane)))
             area = row.total * col.total
             out = add(out, mul(add(mul(place, i64(depth.by)), i64(depth.first)), i64(area)))
             out = e.bind(out, "out")
@@ -137,7 +166,7 @@ class ConvTile:
                 e.when(tirx.LT(whole * i64(shape.rows), rows), lambda: group(whole, rest))
 
         e.tasks(self.n * i64(s.groups * depth.count * bands), self.threads, task, prologue)
-        self.start += s.groups * self.m * self.k
+        self.start = add(self.start, mul(i64(s.groups), mul(self.m, self.k)))
 
     def pack_filters(self) -> None:
         """The filters in the order in which tiles read them: for every tile of rows, for every step, its rows."""
@@ -147,7 +176,7 @@ class ConvTile:
             size *= v
 
         def tile(g: Any, row: Any, height: int) -> None:
-            base = add(mul(add(mul(g, i64(self.m)), row), i64(self.k)), i64(self.start))
+            base = add(mul(add(mul(g, self.m), row), self.k), self.start)
 
             def channel(c: Any) -> None:
                 for t, tap in enumerate(self.taps):
@@ -155,19 +184,24 @@ class ConvTile:
                     for r in range(height):
                         m = add(row, i64(r))
                         k, ch = (c, m) if self.back else (m, c)
-                        index = add(mul(add(mul(add(mul(g, i64(s.k)), k), i64(s.c)), ch), i64(size)), i64(at))
+                        channels = self.m if self.back else self.c
+                        index = add(mul(add(mul(add(mul(g, i64(s.k)), k), channels), ch), i64(size)), i64(at))
                         step = add(mul(c, i64(len(self.taps))), i64(t))
                         e.add(self.p.store(add(base, add(mul(step, i64(height)), i64(r))), self.w.load(index)))
 
-            e.loop(i64(self.c), channel)
+            e.loop(self.c, channel)
 
         def group(g: Any) -> None:
-            whole, rest = divmod(self.m, self.height)
-            e.loop(i64(whole), lambda t: tile(g, mul(t, i64(self.height)), self.height))
-            if rest:
-                tile(g, i64(self.m - rest), rest)
+            self.tiles(lambda row, height: tile(g, row, height))
 
         e.loop(i64(s.groups), group)
+
+    def tiles(self, body: Callable[[Any, int], None]) -> None:
+        """`body(first row, height)` for all tiles of the product."""
+        height = i64(self.height)
+        self.e.loop(floordiv(self.m, height), lambda t: body(mul(t, height), self.height))
+        if self.rest:
+            body(mul(floordiv(self.m, height), height), self.rest)
 
     def elements(self, tap: tuple[int, ...]) -> tuple[int, int, int]:
         """The element of the filter that a tap is."""
@@ -183,21 +217,14 @@ class ConvTile:
         elements = panel.scalars()
 
         def block(q: Any) -> None:
-            c0 = mul(q, i64(self.block))
-            count = minimum(i64(self.block), i64(self.c) - c0) if self.c % self.block else i64(self.block)
-            count = e.bind(count, "count")
+            c0 = e.bind(mul(q, self.block), "c0")
+            count = self.c if self.one_block else e.bind(minimum(self.block, self.c - c0), "count")
             self.pack(elements, shape, c0, count, at)
             steps = e.bind(mul(count, i64(len(self.taps))), "steps")
-            whole, rest = divmod(self.m, self.height)
+            start = mul(c0, i64(len(self.taps)))
+            self.tiles(lambda row, height: self.tile(panel, shape, used, (g, out, at), row, height, (start, steps)))
 
-            def tile(row: Any, height: int) -> None:
-                self.tile(panel, shape, used, (g, out, at), row, height, (mul(c0, i64(len(self.taps))), steps))
-
-            e.loop(i64(whole), lambda t: tile(mul(t, i64(self.height)), self.height))
-            if rest:
-                tile(i64(self.m - rest), rest)
-
-        e.loop(i64(ceil_div(self.c, self.block)), block)
+        e.loop(self.blocks, block)
 
     def pack(self, elements: Buffer, shape: Shape, c0: Any, count: Any, at: tuple[Any, Any, Any, Any]) -> None:
         """What the pixels of a panel read of `count` channels."""
@@ -233,7 +260,7 @@ class ConvTile:
         """height x used accumulators over `steps` (the first of the filter, their number)."""
         e, lanes = self.e, self.lanes
         g, out, at = where
-        base = add(mul(add(mul(g, i64(self.m)), row), i64(self.k)), i64(self.start))
+        base = add(mul(add(mul(g, self.m), row), self.k), self.start)
         base = e.bind(add(base, mul(steps[0], i64(height))), "base")
         accs = [[self.accumulator() for _ in range(used)] for _ in range(height)]
 
@@ -249,14 +276,14 @@ class ConvTile:
         def write(begin: bool, end: bool) -> None:
             def line(r: Any, sums: list[Any]) -> None:
                 m = add(row, r)
-                plane, channel = add(out, mul(m, i64(self.plane))), add(mul(g, i64(self.m)), m)
+                plane, channel = add(out, mul(m, i64(self.plane))), add(mul(g, self.m), m)
                 for u, x in enumerate(sums):
                     self.write(x, shape, u, (plane, channel), at, (begin, end))
 
             self.results.each([[acc.load() for acc in sums] for sums in accs], lanes, line)
 
-        first, last = tirx.EQ(steps[0], ZERO), tirx.EQ(steps[0] + steps[1], i64(self.k))
-        if self.block >= self.c:
+        first, last = tirx.EQ(steps[0], ZERO), tirx.EQ(steps[0] + steps[1], self.k)
+        if self.one_block:
             write(True, True)
             return
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from arignote.codegen.convspec import Shape, Sizes, Source, copy_run, each_block, minimum, powers
+from arignote.codegen.convspec import ConvKernel, Shape, Sizes, Source, copy_run, each_block, minimum, powers
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import (
@@ -30,7 +30,7 @@ PANEL_BYTES = 40 * 1024
 PARALLEL_FLOPS = 2_000_000.0
 
 
-class ConvWeight:
+class ConvWeight(ConvKernel):
     """A function of (image, gradient of the result, gradient of the filters, batch)."""
 
     def __init__(self, sizes: Sizes, target: Target) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from arignote.codegen.convresult import Results
-from arignote.codegen.convspec import Sizes, minimum
+from arignote.codegen.convspec import ConvKernel, Sizes, minimum
 from arignote.codegen.emit import pointer_var
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector
@@ -25,7 +25,7 @@ VALUES_BYTES = 160 * 1024  # of the transformed tiles of a block: they stay in t
 PARALLEL_FLOPS = 2_000_000.0
 
 
-class Winograd:
+class Winograd(ConvKernel):
     """A function of (source, filters, what `results` takes, transformed filters, batch): `conv`, or `conv_data` if
     `back`."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arignote.codegen.convspec import Sizes, minimum
+from arignote.codegen.convspec import ConvKernel, Sizes, minimum
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector
@@ -25,7 +25,7 @@ PARALLEL_FLOPS = 2_000_000.0
 SUM_BYTES = 160 * 1024  # of all sums, up to which adding up those of several threads takes less time than it saves
 
 
-class WinogradWeight:
+class WinogradWeight(ConvKernel):
     """A function of (image, gradient of the result, gradient of the filters, workspace, batch)."""
 
     def __init__(self, sizes: Sizes, target: Target) -> None:

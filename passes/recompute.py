@@ -78,7 +78,7 @@ class _Recomputation:
 
     def result(self) -> Func:
         for op in self.func.ops:
-            if op.name == "fused":
+            if op.name == "fused" and op.attrs["kind"] != "conv":
                 self._choose(op)
         return self._rewritten() if self.choices else self.func
 
@@ -141,7 +141,8 @@ class _Recomputation:
         """Whether nothing but kernels over the space of `r` reads it, each element for its own."""
         users = self.users.get(r, [])
         return bool(users) and storage(r, self.host) not in self.roots and all(
-            user.name == "fused" and _space(user) == r.shape and _reads_its_own(user, r) for user in users
+            user.name == "fused" and user.attrs["kind"] != "conv" and _space(user) == r.shape and _reads_its_own(user, r)
+            for user in users
         )
 
     def _lives(self, v: Value, until: int) -> bool:
