@@ -140,9 +140,9 @@ class _Recomputation:
     def _read_in_kernels(self, r: Value) -> bool:
         """Whether nothing but kernels over the space of `r` reads it, each element for its own."""
         users = self.users.get(r, [])
-        return bool(users) and storage(r, self.host) not in self.roots and all(
-            user.name == "fused" and user.attrs["kind"] != "conv" and _space(user) == r.shape and _reads_its_own(user, r)
-            for user in users
+        kernels = all(user.name == "fused" and user.attrs["kind"] != "conv" for user in users)
+        return bool(users) and kernels and storage(r, self.host) not in self.roots and all(
+            _space(user) == r.shape and _reads_its_own(user, r) for user in users
         )
 
     def _lives(self, v: Value, until: int) -> bool:
