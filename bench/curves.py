@@ -165,4 +165,4 @@ def picture(result: Mapping[str, Any], path: Path) -> None:
         axes.set(xlabel="epoch", ylabel=label)
         axes.grid(color="#dde2e7", linewidth=0.8)
         axes.legend(frameon=False)
-    write_figure(figure, path, dpi=90)
+    write_figure(figure, path, dpi=80)
