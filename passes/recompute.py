@@ -31,6 +31,8 @@ CHEAP = frozenset(
     """add sub mul div neg sqr abs maximum minimum select cast copy lt le gt ge eq neq and or xor not
     broadcast iota concatenate""".split()  # noqa: SIM905  # read as a list of words
 )
+#: Ops that are computed again wherever they are needed, from nothing.
+FREE = ("const", "iota")
 INFINITE = float("inf")
 #: What a byte weighs that is written or read, beside one that is kept.
 TRAFFIC = 2.0**-6
@@ -109,10 +111,15 @@ class _Recomputation:
         edges: dict[Value, list[Value]] = {}
         sources = list(region.params)
         flexible_yields = {y for _, y in flexible}
+        storable = (space, *_row_shapes(op))
         for inner in region.ops:
             for v in inner.results:
-                if inner.name == "const":
+                if not inner.operands and inner.name in FREE:
                     weights[v] = INFINITE
+                    continue
+                if v.shape not in storable:
+                    weights[v] = INFINITE
+                    sources.append(v)
                     continue
                 weights[v] = _weight(v) * (1 + TRAFFIC + traffic)
                 if v in stored and v not in flexible_yields:
