@@ -53,7 +53,8 @@ def in_pieces(
 
 
 def _clamped(x: Any, low: Any, high: Any) -> Any:
-    return K.min(K.max(x, low), high)
+    """An expression without names of its own: TVM puts bound integers into their uses, several times."""
+    return tirx.min(tirx.max(x, low), high)
 
 
 def _difference(a: Any, b: Any) -> Any:
