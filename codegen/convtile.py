@@ -287,13 +287,19 @@ class ConvTile(ConvKernel):
             write(True, True)
             return
 
+        def earlier() -> None:
+            if self.results.kernel is None or is_const(self.c):  # of a known number of blocks there are several
+                write(True, self.results.kernel is None)
+            else:
+                e.when(last, lambda: write(True, True), lambda: write(True, False))
+
         def later() -> None:
             if self.results.kernel is None:
                 write(False, True)
             else:
                 e.when(last, lambda: write(False, True), lambda: write(False, False))
 
-        e.when(first, lambda: write(True, self.results.kernel is None), later)
+        e.when(first, earlier, later)
 
     def accumulator(self) -> Vectors:
         acc = Vectors(self.e, self.s.dtype, 1, self.lanes)
