@@ -80,7 +80,10 @@ def curves_table_command() -> None:
 @click.command("quality-table")
 def quality_table_command() -> None:
     """Write what each model reached in its newest run into bench/QUALITY.md."""
-    reports = [report.load(path) for path in RESULTS.glob("train-*.json")]
+    try:
+        reports = [report.load(path) for path in RESULTS.glob("train-*.json")]
+    except SchemaError as error:
+        raise click.ClickException(str(error)) from None
     if not reports:
         raise click.ClickException("there are no results of `python -m bench quality`")
     (RESULTS.parent / "QUALITY.md").write_text(quality.PREFACE + quality.page(reports) + "\n", encoding="utf-8")

@@ -18,7 +18,8 @@ PREFACE = """# What the models reach
 
 `python -m bench quality FOLDER` keeps what a run of `arignote train` reached; this page has the newest run of each
 model on each data set. A row is that of the best validation, and of the test that followed it; *time* is that of all
-training steps on one thread, whatever else the machine did. All validations are in `results/train-*.json`.
+training steps, whatever else the machine did. All validations are in `results/train-*.json`, with the commit at which
+the run was kept.
 
 """
 

@@ -152,6 +152,12 @@ _RECORD: dict[str, Check] = {
     "test_loss": _or_none(_number),
     "test_error": _or_none(_positive),
 }
+#: Kind of results that are of training -> the fields of each, of which one, if any, is a list, and the fields of these.
+TRAININGS: dict[str, tuple[dict[str, Check], str, dict[str, Check]]] = {
+    "follow": (_FOLLOWED, "", {}),
+    "curves": (_CURVES, "validations", _VALIDATED),
+    "train": (_TRAINED, "records", _RECORD),
+}
 _LIMIT: dict[str, Check] = {
     "threads": _count,
     "how": _mapping,
@@ -212,21 +218,12 @@ def validate(report: Any) -> None:
     if kind == "roofline":
         _limits(results, "results")
         return
-    if kind == "follow":
+    if kind in TRAININGS:
+        fields, rows, row_fields = TRAININGS[kind]
         for at, result in enumerate(results):
-            _require(result, f"results[{at}]", _FOLLOWED)
-        return
-    if kind == "curves":
-        for at, result in enumerate(results):
-            _require(result, f"results[{at}]", _CURVES)
-            for row, found in enumerate(result["validations"]):
-                _require(found, f"results[{at}].validations[{row}]", _VALIDATED)
-        return
-    if kind == "train":
-        for at, result in enumerate(results):
-            _require(result, f"results[{at}]", _TRAINED)
-            for row, found in enumerate(result["records"]):
-                _require(found, f"results[{at}].records[{row}]", _RECORD)
+            _require(result, f"results[{at}]", fields)
+            for row, found in enumerate(result[rows] if rows else ()):
+                _require(found, f"results[{at}].{rows}[{row}]", row_fields)
         return
     timed = {"compile-time": _firsts, "memory": _bytes}.get(kind, _steps)
     for at, result in enumerate(results):

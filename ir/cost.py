@@ -18,6 +18,11 @@ from arignote.ir.placement import host_scalars, is_contiguous_view
 from arignote.ir.text import attr_text, func_lines, located
 from arignote.ir.types import Dim, DimLike, TensorType
 
+#: Elementwise ops of about one instruction for each element.
+LIGHT = frozenset(
+    ("add", "sub", "mul", "neg", "abs", "sqr", "maximum", "minimum", "select", "cast", "copy", "and", "or", "xor",
+     "invert", "eq", "neq", "lt", "le", "gt", "ge")
+)  # fmt: skip
 #: Ops that read of their first operand no more than they give.
 _PARTIAL = ("slice", "gather")
 

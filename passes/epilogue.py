@@ -13,15 +13,13 @@ from typing import ClassVar
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value, uses
+from arignote.ir.cost import LIGHT
 from arignote.ir.opdef import has_trait
 from arignote.ir.ops.conv import takes_epilogue
 from arignote.passes.base import Pass
 
 #: What takes so little code that each place where results are stored may have its own.
-CHEAP = frozenset(
-    ("add", "sub", "mul", "maximum", "minimum", "neg", "abs", "sqr", "select", "cast", "copy", "const", "broadcast",
-     "eq", "neq", "lt", "le", "gt", "ge", "and_", "or_", "xor", "invert")
-)  # fmt: skip
+CHEAP = LIGHT | {"const", "broadcast"}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import ClassVar
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value, uses
 from arignote.ir.opdef import has_trait
+from arignote.ir.ops.fused import row_shapes
 from arignote.ir.placement import host_scalars, is_contiguous_view
 from arignote.ir.types import DimLike
 from arignote.passes.base import Pass
@@ -40,13 +41,10 @@ class _Group:
 
     def row_shapes(self) -> tuple[Shape, Shape]:
         """The shape of a value per row: with the reduced axes dropped, and with them kept as 1."""
-        return (
-            tuple(d for a, d in enumerate(self.domain) if a not in self.axes),
-            tuple(1 if a in self.axes else d for a, d in enumerate(self.domain)),
-        )
+        return row_shapes(self.domain, self.axes)
 
 
-def _is_free(op: Op) -> bool:
+def is_free(op: Op) -> bool:
     """Cheap enough to compute again wherever it is used."""
     if op.name == "const":
         return op.result.ndim == 0
@@ -134,7 +132,7 @@ class _Fusion:
 
     def _copied(self, op: Op) -> bool:
         """Whether `op` becomes a part of the kernels that use it."""
-        return _is_free(op) or self._read_in_place(op)
+        return is_free(op) or self._read_in_place(op)
 
     def _read_in_place(self, op: Op) -> bool:
         """Whether `op` is a slice that one index op reads, which can as well read what it is a slice of."""
@@ -215,7 +213,7 @@ class _Fusion:
         return any(
             _reads_memory(op)
             and any(
-                v.owner is not None and not _is_free(v.owner) and self.groups[v.owner] is a
+                v.owner is not None and not is_free(v.owner) and self.groups[v.owner] is a
                 for v in map(self._in_memory, op.operands)
             )
             for op in b.ops
@@ -259,7 +257,7 @@ class _Fusion:
                 if full:
                     return False
                 late.update(op.results)
-            elif full and not _is_free(op) and self._used_outside(op.results[0], inside):
+            elif full and not is_free(op) and self._used_outside(op.results[0], inside):
                 return False
         return True
 

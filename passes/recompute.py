@@ -18,21 +18,19 @@ from typing import ClassVar
 
 from arignote.ir.builder import Builder
 from arignote.ir.core import Func, Op, Region, Value, uses
+from arignote.ir.cost import LIGHT
 from arignote.ir.diag import Loc
 from arignote.ir.opdef import has_trait
+from arignote.ir.ops.fused import row_shapes
 from arignote.ir.placement import host_scalars, storage
 from arignote.ir.types import DimLike
 from arignote.passes.base import Pass, with_operands
 from arignote.passes.cut import minimum_cut
+from arignote.passes.fuse import is_free
 from arignote.passes.memory import nbytes
 
 #: Ops that cost no more than the traffic of their results.
-CHEAP = frozenset(
-    """add sub mul div neg sqr abs maximum minimum select cast copy lt le gt ge eq neq and or xor not
-    broadcast iota concatenate""".split()  # noqa: SIM905  # read as a list of words
-)
-#: Ops that are computed again wherever they are needed, from nothing.
-FREE = ("const", "iota")
+CHEAP = LIGHT | {"div", "broadcast", "iota", "concatenate"}
 INFINITE = float("inf")
 #: What a byte weighs that is written or read, beside one that is kept.
 TRAFFIC = 2.0**-6
@@ -114,17 +112,12 @@ class _Recomputation:
         storable = (space, *_row_shapes(op))
         for inner in region.ops:
             for v in inner.results:
-                if not inner.operands and inner.name in FREE:
-                    weights[v] = INFINITE
-                    continue
-                if v.shape not in storable:
-                    weights[v] = INFINITE
-                    sources.append(v)
-                    continue
-                weights[v] = _weight(v) * (1 + TRAFFIC + traffic)
+                weights[v] = _weight(v) * (1 + TRAFFIC + traffic) if v.shape in storable else INFINITE
                 if v in stored and v not in flexible_yields:
                     weights[v] = _weight(v) * (traffic if self._lives(stored[v], until) else 1 + traffic)
-                if v.shape != space or inner.name not in CHEAP:
+                if is_free(inner):
+                    weights[v] = INFINITE
+                elif v.shape != space or inner.name not in CHEAP:
                     sources.append(v)
                 for x in inner.operands:
                     edges.setdefault(x, []).append(v)
@@ -313,10 +306,7 @@ def _space(op: Op) -> tuple[DimLike, ...] | None:
 def _row_shapes(op: Op) -> tuple[tuple[DimLike, ...], ...]:
     """The shapes of values per row of a kernel with reductions."""
     axes, space = op.attrs["axes"], _space(op)
-    if not axes or space is None:
-        return ()
-    kept = tuple(1 if a in axes else d for a, d in enumerate(space))
-    return kept, tuple(d for a, d in enumerate(space) if a not in axes)
+    return row_shapes(space, axes) if axes and space is not None else ()
 
 
 def _reads_its_own(op: Op, v: Value) -> bool:

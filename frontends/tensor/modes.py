@@ -122,12 +122,11 @@ class Mode:
             return selected(PIPELINES["optimize"], lambda name: name not in OPTIONAL or name in names - self.excluded)
         return selected(PIPELINES[self.pipeline], lambda name: name not in self.excluded)
 
-    def lowering(self) -> Pipeline:
-        """The passes that make kernels and plan their memory."""
+    def kernels(self) -> Pipeline:
+        """The passes that make kernels."""
         from arignote.passes.base import Pipeline
         from arignote.passes.epilogue import Epilogue
         from arignote.passes.fuse import Fuse
-        from arignote.passes.plan import Plan
         from arignote.passes.recompute import Recompute
 
         kernels: list[Pass] = [Fuse(max=1) if "fuse" in self.excluded else Fuse()]
@@ -135,7 +134,14 @@ class Mode:
             kernels.append(Recompute())
         if self.excluded.isdisjoint(("fuse", "epilogue")):
             kernels.append(Epilogue())
-        return Pipeline([*kernels, Plan(share="inplace" not in self.excluded)])
+        return Pipeline(kernels)
+
+    def lowering(self) -> Pipeline:
+        """The passes that make kernels and plan their memory."""
+        from arignote.passes.base import Pipeline
+        from arignote.passes.plan import Plan
+
+        return Pipeline([*self.kernels(), Plan(share="inplace" not in self.excluded)])
 
     def including(self, *tags: str) -> Mode:
         """The same mode with passes that it would not run, by their names or Theano's tags."""

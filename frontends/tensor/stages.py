@@ -31,13 +31,9 @@ from arignote.ir.cost import annotated
 from arignote.ir.diag import IRError, TypeInferenceError
 from arignote.ir.text import print_module
 from arignote.ir.types import Dim, DimLike
-from arignote.passes.base import Pipeline
 from arignote.passes.dce import Dce
-from arignote.passes.epilogue import Epilogue
-from arignote.passes.fuse import Fuse
 from arignote.passes.place import Place
 from arignote.passes.plan import Plan
-from arignote.passes.recompute import Recompute
 
 IR_STAGES = ("recorded", "grad", "optimised", "fused", "placed", "planned")
 STAGES = (*IR_STAGES, "tir", "llvm", "asm", "cuda")
@@ -62,7 +58,7 @@ def func_at(program: Function | Func, stage: str, device: str = "cpu") -> Func:
     if stage == "optimised":
         return func
     # Placement comes first, as a transfer is no part of a kernel; fusion shows the same kernels without it.
-    placed = Pipeline([Fuse(), Recompute(), Epilogue()]).run(func if stage == "fused" else Place(device).run(func))
+    placed = mode.kernels().run(func if stage == "fused" else Place(device).run(func))
     return Plan().run(placed) if stage == "planned" else placed
 
 

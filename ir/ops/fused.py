@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,35 @@ import numpy as np
 from arignote.ir.diag import require
 from arignote.ir.opdef import defop, has_trait
 from arignote.ir.ops.rules import same_shape
-from arignote.ir.types import TensorType, better_dim, is_differentiable
+from arignote.ir.types import DimLike, TensorType, better_dim, is_differentiable
+
+Shape = tuple[DimLike, ...]
+
+
+def row_shapes(space: Shape, axes: Sequence[int]) -> tuple[Shape, Shape]:
+    """The shape of a value per row of a kernel: with the reduced axes dropped, and with them kept as 1."""
+    return (
+        tuple(d for a, d in enumerate(space) if a not in axes),
+        tuple(1 if a in axes else d for a, d in enumerate(space)),
+    )
+
+
+def _stores(region: Any, axes: Sequence[int]) -> str | None:
+    """What a kernel yields that is neither of its iteration space nor, with `axes`, of values per row; None if nothing
+    is. Axes of size 1 do not count."""
+    if any(op.name == "join" for op in region.ops):
+        return None  # parts lie side by side, which `join` has looked at
+    reduced = (op.operands[0].shape for op in region.ops if has_trait(op.name, "reduction"))
+    space = next(reduced, region.yields[0].shape) if axes else region.yields[0].shape
+    fitting = (space, row_shapes(space, axes)[0]) if axes else (space,)
+    for y in region.yields:
+        if not any(same_shape(_wide(y.shape), _wide(shape)) for shape in fitting):
+            return f"{y.type} in a kernel over [{', '.join(map(str, space))}]"
+    return None
+
+
+def _wide(shape: Shape) -> Shape:
+    return tuple(d for d in shape if d != 1)
 
 
 @defop
@@ -42,6 +71,9 @@ class fused:
             require(first in ("conv", "conv_data"), f"kind conv begins with {first}, not with a convolution")  # (C5)
             wrong = [n for n in others if not has_trait(n, "elementwise") and n not in ("const", "broadcast")]
             require(not wrong, f"kind conv goes on with elementwise ops, not with {', '.join(wrong)}")  # (C6)
+        else:
+            wrong_shape = _stores(regions[0], axes) if regions[0].yields else None
+            require(wrong_shape is None, f"cannot store {wrong_shape}")  # (C7)
         return tuple(v.type for v in regions[0].yields)
 
     @staticmethod

@@ -11,6 +11,11 @@ import arignote as ar
 from arignote.frontends import tensor as T
 from arignote.frontends.tensor.modes import Mode
 from arignote.frontends.tensor.nnet.bn import batch_normalization_train
+from arignote.ir.cost import LIGHT
+from arignote.ir.diag import IRError
+from arignote.ir.opdef import OPS
+from arignote.ir.parse import parse_module
+from arignote.passes import epilogue, recompute
 from arignote.passes.lifetimes import occupancy
 
 N, CHANNELS, SIZE, LAYERS = 8, 8, 12, 4
@@ -77,3 +82,24 @@ def test_kernels_of_rows_store_rows_and_whole_arrays_only() -> None:
         stored = [y.shape for op in kernels for y in op.regions[0].yields]
         assert (68, 28) in stored and (28,) not in stored
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-12)
+
+
+def test_a_kernel_that_would_store_another_shape_is_refused() -> None:
+    text = """func @f(%x: f64[3,4]) -> (i64[4], f64[3]) {
+  %a, %b = fused(%x) {axes=[1], kind="rows"} : i64[4], f64[3] {
+    (%y: f64[3,4]):
+    %iota = iota() {axis=0, dtype="i64", shape=[4]} : i64[4]
+    %sum = sum(%y) {axes=[1]} : f64[3]
+    yield(%iota, %sum)
+  }
+  return(%a, %b)
+}"""
+    with pytest.raises(IRError, match=r"cannot store i64\[4\] in a kernel over \[3, 4\]"):
+        parse_module(text)
+    kept = parse_module(text.replace("yield(%iota, ", "yield(%sum, ").replace("i64[4], f64[3] {", "f64[3], f64[3] {")
+                        .replace("-> (i64[4]", "-> (f64[3]"))  # fmt: skip
+    assert kept is not None
+
+
+def test_light_ops_are_ops() -> None:
+    assert set(OPS) >= LIGHT | recompute.CHEAP | epilogue.CHEAP
