@@ -116,7 +116,8 @@ def dcgan(ops: TorchOps, finish: Callable[[Any], Any], workload: Workload, param
 
     def updated(cost: Any, weights: list[Any], rule: Any, epsilon: float) -> float:
         for weight, grad in zip(weights, torch.autograd.grad(cost, weights), strict=True):
-            weight.grad = grad
+            # The fused rule reads both as they lie, and compiled gradients of filters lie with channels last.
+            weight.grad = grad if grad.stride() == weight.stride() else torch.empty_like(weight).copy_(grad)
         rule.param_groups[0]["eps"] = epsilon
         rule.step()
         return float(cost.detach())

@@ -118,6 +118,21 @@ def test_batches_that_change_and_convolutions_with_other_readers() -> None:
     assert KERNEL not in dump_stage(shared, "fused")
 
 
+@pytest.mark.usefixtures("always")
+def test_conditions_that_are_combined() -> None:
+    """What lies outside of an interval becomes zero, as in the gradient of a rectifier with a limit."""
+    c = conv(3, 3, 8, 12, 5, 2)
+    x, w, y = c.arrays(0, "float32")
+    xs, ws = (T.TensorType("float32", shape=a.shape)() for a in (x, w))
+    z = convolution(c, xs, ws)
+    f = ar.function([xs, ws], T.switch(T.and_(T.gt(z, 0), T.invert(T.or_(T.gt(z, 6), T.lt(z, 1)))), z, 0))
+    want = c.compute(x, w, y)[0]
+    got = f(x, w)
+    near = np.minimum(np.abs(want - 1), np.abs(want - 6)) < 1e-3  # rounding decides on which side these are
+    np.testing.assert_allclose(got[~near], np.where((want >= 1) & (want <= 6), want, 0)[~near], rtol=0, atol=1e-4)
+    assert dump_stage(f, "fused").count(KERNEL) == 1
+
+
 TEXT = """
 func @f(%x: f32[2,3,8,8], %w: f32[4,3,3,3]) -> (f32[2,4,6,6]) {{stage="fused"}} {{
   %y = fused(%x, %w) {{axes=[], kind="conv"}} : f32[2,4,6,6] {{
