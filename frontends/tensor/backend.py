@@ -60,7 +60,7 @@ def native(func: Func, containers: Sequence[Container], mode: Mode) -> Native:
     """Machine code for `config.device`."""
     profile = mode.profile
     params, results = [p.type for p in func.params], [r.type for r in func.results]
-    if is_foreign(func):  # simplified again: what represents them can be
+    if is_foreign(func):  # and simplified again, as what represents them can be simplified
         func = Pipeline([Represent(), mode.passes()]).run(func)
     planned = mode.lowering().run(func, after=None if profile is None else profile.saw_pass)
     start = time.perf_counter_ns()
