@@ -60,8 +60,9 @@ def measure(
     log: Callable[[str], None],
     python: str | None = None,
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Cold and warm first steps of every peer, in turn within each repetition."""
-    chosen = list(dict.fromkeys([*names, peers.REFERENCE]))
+    """Cold and warm first steps of every peer and of the workload's reference, in turn within each repetition."""
+    reference = workload.reference
+    chosen = list(dict.fromkeys([*names, reference]))
     missing: dict[str, dict[str, str]] = {}
     versions: dict[str, str] = {}
     kept: dict[str, dict[str, list[dict[str, Any]]]] = {
@@ -93,14 +94,17 @@ def measure(
         "refused": None,
     }
     measured = [n for n in chosen if n not in missing]
-    if peers.REFERENCE in measured:
-        want = kept[peers.REFERENCE]["cold"][0]["losses"]
-        for name in measured:
-            error = loss_error(want, kept[name]["cold"][0]["losses"])
-            if error > TOLERANCE:
-                result["refused"] = f"refused: losses of {name} are off by {error:.1e} (relative)"
-                log(result["refused"])
-                return result, versions
+    if reference not in measured:
+        result["refused"] = f"refused: the reference {reference} did not run"
+        log(result["refused"])
+        return result, versions
+    want = kept[reference]["cold"][0]["losses"]
+    for name in measured:
+        error = loss_error(want, kept[name]["cold"][0]["losses"])
+        if error > TOLERANCE:
+            result["refused"] = f"refused: losses of {name} are off by {error:.1e} (relative)"
+            log(result["refused"])
+            return result, versions
     for name in measured:
         cold, warm = (medians(kept[name][kind]) for kind in ("cold", "warm"))
         result["peers"][name] = {"cold": cold, "warm": warm}

@@ -134,6 +134,13 @@ def test_first_step_of_a_missing_peer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["missing"]["absent"]["remedy"] == "pip install a-package"
 
 
+def test_first_steps_are_refused_without_their_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(peers.REGISTRY, "absent", Absent)
+    spec = replace(workloads.find("chain-small"), reference="absent")
+    result, _ = compile_time.measure(spec, ["numpy"], threads=1, repeats=1, seed=1, log=print)
+    assert result["refused"] == "refused: the reference absent did not run" and result["peers"] == {}
+
+
 def test_import_of_a_missing_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(import_time.MODULES, "absent_module", "pip install a-package")
     result = import_time.measure(["absent_module", "json"], repeats=1, log=lambda line: None)
