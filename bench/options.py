@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,27 @@ from bench import peers, report
 from bench.environment import RESULTS, SEED, thread_counts
 from bench.workloads import Workload, find
 
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-def threads_option(default: str = "both") -> Any:
+
+def threads_option(default: str = "both") -> Decorator:
     """`--threads`."""
     return click.option("--threads", default=default, show_default=True, help="1, all, both or a number.")
 
 
-def peers_option(default: str = "all") -> Any:
+def peers_option(default: str = "all") -> Decorator:
     """`--peers`, as `names`."""
     return click.option(
         "--peers", "names", default=default, show_default=True, help="Comma-separated names of peers."
     )
 
 
-def rounds_option(default: int = 15) -> Any:
+def rounds_option(default: int = 15) -> Decorator:
     """`--rounds`."""
     return click.option("--rounds", default=default, show_default=True, help="Interleaved rounds.")
 
 
-def slice_option(default: float) -> Any:
+def slice_option(default: float) -> Decorator:
     """`--slice`, as `slice_s`."""
     return click.option("--slice", "slice_s", default=default, show_default=True, help="Seconds of one peer's turn.")
 
