@@ -36,6 +36,7 @@ _PACKAGES = (
     "torch",
     "jax",
     "jaxlib",
+    "onnxruntime",
     "pytensor",
     "numba",
     "scipy",

@@ -6,6 +6,7 @@ from bench.peers.arignote_ import ArignotePeer
 from bench.peers.base import Peer, Runner
 from bench.peers.jax_ import JaxLastPeer, JaxPeer
 from bench.peers.numpy_ import NumpyPeer
+from bench.peers.onnxruntime_ import OnnxRuntimePeer
 from bench.peers.pytensor_ import PytensorCPeer, PytensorPeer
 from bench.peers.torch_ import TorchCompilePeer, TorchLastPeer, TorchPeer
 
@@ -21,6 +22,7 @@ REGISTRY: dict[str, type[Peer]] = {
         TorchCompilePeer,
         JaxPeer,
         JaxLastPeer,
+        OnnxRuntimePeer,
         PytensorPeer,
         PytensorCPeer,
         NumpyPeer,

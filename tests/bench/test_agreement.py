@@ -107,3 +107,17 @@ def test_each_peer_agrees_with_the_reference(name: str, workload: str) -> None:
         losses[one.name] = [runner.step() for _ in range(3)]
         params[one.name] = runner.params()
     check(spec.reference, losses, params)
+
+
+@pytest.mark.parametrize("workload", ["predict-mlp-1", "predict-resnet-1"])
+def test_onnx_models_are_the_networks(workload: str) -> None:
+    peer = peers.find("onnxruntime")
+    if (reason := peer.available()) is not None:
+        pytest.skip(reason)
+    spec = workloads.find(workload)
+    params = {}
+    for one in (peers.find("numpy"), peer):
+        runner = one.build(spec, spec.make(7), 1)
+        runner.step()
+        params[one.name] = runner.params()
+    check("numpy", {name: [0.0] for name in params}, params)
