@@ -64,7 +64,7 @@ class ArignoteOps:
         return self.t.nnet.relu(x)
 
     def leaky(self, x: Any) -> Any:
-        return self.t.nnet.relu(x, 0.2)
+        return self.t.nnet.relu(x, np.float32(0.2))
 
     def tanh(self, x: Any) -> Any:
         return self.t.tanh(x)

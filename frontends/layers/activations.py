@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from arignote.frontends import tensor as T
 
 Activation = str | Callable[[Any], Any] | None
@@ -22,8 +24,8 @@ def softmax(x: Any) -> Any:
 
 
 def leaky_relu(x: Any) -> Any:
-    """x where it is positive, 0.01 x elsewhere."""
-    return T.nnet.relu(x, 0.01)
+    """x where it is positive, 0.01 x elsewhere; of x's dtype."""
+    return T.nnet.relu(x, np.asarray(0.01, x.dtype) if np.dtype(x.dtype).kind == "f" else 0.01)
 
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {

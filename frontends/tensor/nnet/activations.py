@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from arignote.frontends.tensor import elementwise as ew
 from arignote.frontends.tensor import reduction
-from arignote.frontends.tensor.convert import as_tensor_variable, label
+from arignote.frontends.tensor.convert import as_tensor_variable, floating, label
+from arignote.frontends.tensor.graph import wrap
 from arignote.frontends.tensor.shapes import reshape
 
 if TYPE_CHECKING:
@@ -37,8 +40,10 @@ def elu(x: Any, alpha: Any = 1) -> TensorVariable:
 
 
 def selu(x: Any) -> TensorVariable:
-    """The scaled elu of self-normalising networks (Klambauer et al. 2017)."""
-    return ew.mul(1.0507009873554804934193349852946, elu(x, 1.6732632423543772848170429916717))
+    """The scaled elu of self-normalising networks (Klambauer et al. 2017); of x's dtype."""
+    variable = wrap(floating(as_tensor_variable(x).value_))
+    scale, alpha = (np.asarray(v, variable.dtype) for v in (1.0507009873554804934, 1.6732632423543772848))
+    return ew.mul(scale, elu(variable, alpha))
 
 
 def softsign(x: Any) -> TensorVariable:

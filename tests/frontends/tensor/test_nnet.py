@@ -9,8 +9,10 @@ import pytest
 from scipy import special
 
 import arignote.frontends.tensor as T
+from arignote.frontends.layers.activations import leaky_relu
 from arignote.frontends.tensor import function
 from arignote.frontends.tensor import nnet as n
+from arignote.ir.core import toposort
 from tests.frontends.tensor.checks import check, check_gradients
 
 RNG = np.random.default_rng(3)
@@ -53,6 +55,15 @@ def test_activations_and_losses() -> None:
         {x: X, y: Y, a: B},
     )  # fmt: skip
     assert abs((np.sign(X) * z + 1) / 2 - special.expit(X)).max() < 0.03
+
+
+def test_numbers_within_activations_do_not_widen_them() -> None:
+    x, i = T.fmatrix("x"), T.imatrix("i")
+    names = ("elu", "hard_sigmoid", "relu", "selu", "softplus", "softsign", "ultra_fast_sigmoid")
+    results = [getattr(n, name)(x) for name in names] + [leaky_relu(x)]
+    assert "f64" not in str(toposort([r.value_ for r in results]))
+    wide = [getattr(n, name)(i) for name in ("hard_sigmoid", "selu", "ultra_fast_sigmoid")]
+    assert [r.dtype for r in [*wide, leaky_relu(i)]] == ["float64"] * 4
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint8"])
