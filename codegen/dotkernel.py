@@ -35,6 +35,7 @@ class Dot(ProductKernel):
         depth = max((BLOCK_BYTES if direct else PANEL_BYTES) // (p.n * self.item) // lanes, 4) * lanes
         depth = min(ceil_div(ceil_div(p.k, ceil_div(p.k, depth)), lanes) * lanes, ceil_div(p.k, lanes) * lanes)
         if direct:
+            depth = p.k if p.m <= height else depth  # B is read once, and threads start once
             self.blocks_of(depth, lambda k0, kc: self.block(k0, kc, height, width, None, 0))
             return
         packed = Vectors(e, p.dtype, p.n * depth // lanes, lanes)

@@ -48,12 +48,17 @@ def choose(p: Product, target: Target) -> str:
     return "tile"
 
 
+def kernel(p: Product, kind: str, target: Target) -> ProductKernel:
+    """What `choose` chose."""
+    return Dot(p, target) if kind == "dot" else Tile(p, target, swap=kind == "swap")
+
+
 def emit_product(
     host: HostEmitter, p: Product, kind: str, a: Pointer, b: Pointer, c: Pointer, alpha: Any
 ) -> None:
     """Call the kernel of a product; equal products share one."""
     key = f"gemm {kind} {p}"
     if key not in host.known:
-        kernel: ProductKernel = Dot(p, host.target) if kind == "dot" else Tile(p, host.target, swap=kind == "swap")
-        host.known[key] = (host.define(f"gemm{len(host.functions)}_{kind}", kernel.function()), None)
+        function = kernel(p, kind, host.target).function()
+        host.known[key] = (host.define(f"gemm{len(host.functions)}_{kind}", function), None)
     host.invoke(host.known[key][0], [a.address(), b.address(), c.address(), alpha])

@@ -15,7 +15,9 @@ from arignote.ir.types import DTYPES
 
 ITEM = {"f32": 4, "f64": 8}
 PANEL_BYTES = 48 * 1024  # a packed panel of B: on the stack, about a first-level cache
-PARALLEL_FLOPS = 3_000_000.0  # two threads begin to win at half of this, where the other processor is idle
+PARALLEL_NS = 8_000.0  # below this estimate a second thread costs more than it brings: it starts in 1 to 2 microseconds
+FAR_RATE = 100.0  # bytes that a processor takes from the third-level cache in a nanosecond
+LANE_RATE = 12.0  # operations in a nanosecond for each lane of a vector
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class Product:
     dtype: str
     beta: float = 0.0
 
-    @property
-    def flops(self) -> float:
-        """Operations, to estimate its time."""
-        return 2.0 * self.m * self.n * self.k
+    def nanoseconds(self, lanes: int) -> float:
+        """An estimate of its time on one thread: products of few rows wait for memory, others compute."""
+        operations = 2.0 * self.m * self.n * self.k
+        numbers = self.m * self.k + self.k * self.n + self.m * self.n
+        return max(operations / (LANE_RATE * lanes), numbers * ITEM[self.dtype] / FAR_RATE)
 
 
 def load_vector(b: Buffer, at: Any, width: int, stride: int = 1) -> Any:
@@ -105,7 +108,7 @@ class ProductKernel(ABC):
         self.item = ITEM[p.dtype]
         self.lanes = target.lanes(self.item)
         self.registers = 32 if target.vector_bytes >= 64 else 16
-        self.threads = target.threads if p.flops >= PARALLEL_FLOPS else 1
+        self.threads = target.threads if p.nanoseconds(self.lanes) >= PARALLEL_NS else 1
         sizes = {"a": p.m * p.k, "b": p.k * p.n, "c": p.m * p.n}
         self.pointers = {x: pointer_var(x, p.dtype) for x in sizes}
         self.a, self.b, self.c = (Buffer(x + "_b", p.dtype, i64(n)) for x, n in sizes.items())

@@ -133,7 +133,7 @@ def test_square(size: int) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 def test_two_threads_and_blocks_of_k(case: Case, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(microkernels, "PARALLEL_FLOPS", 0.0)
+    monkeypatch.setattr(microkernels, "PARALLEL_NS", 0.0)
     case = replace(case, dtype=dtype)
     one = _check([case], Target("cpu", 1, WIDTHS[-1]))
     two = _check([case], Target("cpu", 2, WIDTHS[-1]))
@@ -192,6 +192,21 @@ def test_the_rule() -> None:
     assert rule(3, 3, 0, False, False) == rule(3, 3, 3, False, False, dtype="i32") == "blas"
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_threads_start_once_for_a_vector_times_a_matrix(dtype: str) -> None:
+    """It waits for memory: threads share it although its arithmetic is little, and all of its rows at once."""
+
+    def loops(p: Product) -> list[str]:
+        kernel = gemm.kernel(p, choose(p, target), target)
+        return [line.split(" in ")[1][:10] for line in str(kernel.function()).splitlines() if " in " in line]
+
+    target = Target("cpu", 2, WIDTHS[-1])
+    for tb in (False, True):
+        far = loops(Product(1, 500, 2000, False, tb, dtype))
+        assert far[0] == "T.parallel" and far.count("T.parallel") == 1
+        assert "T.parallel" not in loops(Product(1, 100, 200, False, tb, dtype))
+
+
 def test_equal_products_share_a_kernel() -> None:
     case = Case(20, 33, 70)
     func = Plan().run(Fuse().run(parse_module(_text([case, case])).funcs[0]))
@@ -210,7 +225,7 @@ def test_packed_rows_of_a_left_operand_that_lies_by_columns(
     monkeypatch.setattr(tilekernel, "STREAMED_ROWS", range(0))
     monkeypatch.setattr(tilekernel, "LEFT_BYTES", 16 * 1024)
     monkeypatch.setattr(tilekernel, "PANEL_BYTES", 16 * 1024)
-    monkeypatch.setattr(microkernels, "PARALLEL_FLOPS", 0.0)
+    monkeypatch.setattr(microkernels, "PARALLEL_NS", 0.0)
     packed = []
     choice = tilekernel.Tile.packs_left
 
@@ -233,7 +248,7 @@ def test_packed_rows_of_a_left_operand_that_lies_by_columns(
 def test_streamed_right_operands(width: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of steps that do not divide k, columns left over, rows of one tile and of several, either dtype."""
     monkeypatch.setattr(tilekernel, "STREAMED_BYTES", 0)
-    monkeypatch.setattr(microkernels, "PARALLEL_FLOPS", 0.0)
+    monkeypatch.setattr(microkernels, "PARALLEL_NS", 0.0)
     steps = []
     by_steps = tilekernel.Tile.by_steps
 
