@@ -15,7 +15,7 @@ from arignote.codegen.convresult import Results
 from arignote.codegen.convspec import ConvKernel, Sizes, minimum
 from arignote.codegen.emit import pointer_var
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
-from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector
+from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector, transposed
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
 from arignote.codegen.winomath import matrices, transformed
@@ -76,6 +76,7 @@ class Winograd(ConvKernel):
         )  # fmt: skip
         self.width = ceil_div(self.tiles, ceil_div(self.tiles, widest))
         self.product_step = (self.tiles * self.vectors) | 1  # as in `Tiles`
+        self.filter_step = (self.channels * self.vectors + 1) * lanes  # likewise: all places are written in turn
 
     def function(self) -> Any:
         e, s = self.e, self.s
@@ -114,20 +115,7 @@ class Winograd(ConvKernel):
 
         def vector(q: Any, v: Any, c: Any, count: int, cells: Vectors, taps: Vectors) -> None:
             first = add(mul(q, i64(self.vectors * lanes)), mul(v, i64(lanes)))
-            elements, places = taps.scalars(), []
-            for t in range(9):
-                i, j = divmod(t, 3)
-                at = s.filter_index((0, 2 - i, 2 - j) if self.back else (0, i, j))
-                places.append((t * lanes, at))
-
-            def gather(r: Any) -> None:
-                m = add(first, r)
-                k, ch = (c, m) if self.back else (m, c)
-                start = e.bind(mul(add(mul(k, i64(s.c)), ch), i64(9)), "start")
-                for to, at in places:
-                    e.add(elements.store(add(r, i64(to)), self.w.load(add(start, i64(at)))))
-
-            e.loop(i64(count), gather)
+            self.gather(first, c, count, taps)
             for j in range(3):
                 column = [e.bind(taps.load(i64(i * 3 + j)), "x") for i in range(3)]
                 for i, x in enumerate(transformed(e, self.g, column, lanes)):
@@ -136,7 +124,7 @@ class Winograd(ConvKernel):
                 row = [e.bind(cells.load(i64(i * 3 + j)), "x") for j in range(3)]
                 for j, x in enumerate(transformed(e, self.g, row, lanes)):
                     place = add(mul(q, i64(self.size**2)), i64(i * self.size + j))
-                    at = mul(add(mul(place, i64(self.channels)), c), i64(self.vectors * lanes))
+                    at = add(mul(place, i64(self.filter_step)), mul(c, i64(self.vectors * lanes)))
                     e.add(store_vector(self.p, add(at, mul(v, i64(lanes))), lanes, x))
 
         def group(q: Any, filters: int) -> None:
@@ -163,6 +151,43 @@ class Winograd(ConvKernel):
         if rest:
             group(i64(whole), rest)
 
+    def gather(self, first: Any, c: Any, count: int, taps: Vectors) -> None:
+        """The elements of `count` filters from `first` on for channel `c`, as vectors of filters: whole vectors are
+        read from where each filter begins, and turned. The last filter ends where memory does."""
+        e, s, lanes = self.e, self.s, self.lanes
+        elements, order = taps.scalars(), {}
+        for t in range(9):
+            i, j = divmod(t, 3)
+            order[s.filter_index((0, 2 - i, 2 - j) if self.back else (0, i, j))] = t
+
+        def start(r: Any) -> Any:
+            m = add(first, r)
+            k, ch = (c, m) if self.back else (m, c)
+            return mul(add(mul(k, i64(s.c)), ch), i64(9))
+
+        def one(r: Any, low: int) -> None:
+            at = e.bind(start(r), "start")
+            for n in range(low, 9):
+                e.add(elements.store(add(r, i64(order[n] * lanes)), self.w.load(add(at, i64(n)))))
+
+        def turned() -> None:
+            rows = [load_vector(self.w, start(i64(r)), lanes) for r in range(lanes)]
+            columns = transposed(e, [e.bind(x, "x") for x in rows])
+            for n, x in enumerate(columns[:9]):
+                taps.store(x, i64(order[n]))
+
+        def by_element(low: int = 0) -> None:
+            e.loop(i64(count), lambda r: one(r, low))
+
+        if count < lanes:
+            by_element()
+        elif lanes < 9:
+            turned()
+            by_element(lanes)
+        else:
+            end = start(i64(lanes - 1)) + i64(lanes)
+            e.when(tirx.LE(end, i64(9 * s.k * s.c)), turned, by_element)
+
     # -- a block ----------------------------------------------------------------------------------------------------
 
     def multiply(self, q: Any) -> None:
@@ -172,7 +197,7 @@ class Winograd(ConvKernel):
         step = self.vectors * lanes
 
         def place(f: Any) -> None:
-            filters = mul(add(mul(q, i64(self.size**2)), f), i64(self.channels * step))
+            filters = mul(add(mul(q, i64(self.size**2)), f), i64(self.filter_step))
             filters = e.bind(filters, "filters")
             values = e.bind(mul(f, i64(self.source.step * lanes)), "values")
             products = e.bind(mul(f, i64(self.product_step)), "products")
