@@ -11,7 +11,7 @@ import click
 from bench import compile_time, import_time, memory, pages, report, roofline, table
 from bench import options as opt
 from bench.environment import RESULTS
-from bench.workloads import IMAGES, REGISTRY, TRAIN, Workload
+from bench.workloads import COMPILED, IMAGES, REGISTRY, TRAIN, Workload
 
 
 def _measured(
@@ -42,8 +42,8 @@ def _measured(
 def compile_time_command(
     workloads: tuple[str, ...], threads: str, repeats: int, names: str, seed: int, out: str | None, python: str | None
 ) -> None:
-    """Time to first step with empty caches, and again with full ones."""
-    chosen = opt.chosen_workloads(workloads, ("logreg", "mlp-600"))
+    """Time to first step with empty caches, and again with full ones; usually of ever deeper networks."""
+    chosen = opt.chosen_workloads(workloads, COMPILED)
     results, versions = _measured(
         compile_time.measure, chosen, threads, names, repeats=repeats, seed=seed, python=python
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 EPSILON = 1e-4  # of normalisations
+CLASSIFIERS = ("lenet", "resnet", "densenet")  # families of workloads that train on images with labels
 
 
 class Ops(Protocol):
@@ -32,6 +33,9 @@ class Ops(Protocol):
     def maxpool(self, x: Any) -> Any:
         """Of windows of 2x2."""
 
+    def meanpool(self, x: Any) -> Any:
+        """Of windows of 2x2."""
+
     def norm(self, x: Any, shift: Any, scale: Any, mean: Any = None, variance: Any = None) -> Any:
         """Batch normalisation along axis 1, by the batch's statistics unless others are given."""
 
@@ -40,6 +44,9 @@ class Ops(Protocol):
 
     def concat(self, x: Any, hot: Any) -> Any:
         """(n, c, ...) and (n, k) -> (n, c + k, ...): maps of ones and zeros."""
+
+    def join(self, x: Any, y: Any) -> Any:
+        """(n, c, h, w) and (n, k, h, w) -> (n, c + k, h, w)."""
 
     def relu(self, x: Any) -> Any:
         """max(x, 0)."""
@@ -94,6 +101,23 @@ def resnet(
     return f.add(f.dot(pooled, next(left)), next(left))
 
 
+def densenet(f: Ops, x: Any, parameters: Sequence[Any], layers: int = 12, size: int = 32) -> Any:
+    """Scores of three blocks in which each layer reads what all before it made."""
+    left = iter(parameters)
+
+    def activated(x: Any) -> Any:
+        return f.relu(f.norm(x, next(left), next(left)))
+
+    x = f.conv(f.reshape(x, (-1, 3, size, size)), next(left), 1, 1)
+    for block in range(3):
+        if block:
+            x = f.meanpool(f.conv(activated(x), next(left)))
+        for _ in range(layers):
+            x = f.join(x, f.conv(activated(x), next(left), 1, 1))
+    pooled = f.means(activated(x))
+    return f.add(f.dot(pooled, next(left)), next(left))
+
+
 def generator(f: Ops, z: Any, hot: Any, parameters: Sequence[Any], filters: int) -> Any:
     """Images (n, 1, 28, 28) from noise and classes."""
     left = iter(parameters)
@@ -130,4 +154,6 @@ def scores(family: str, sizes: Any) -> Callable[[Ops, Any, Sequence[Any]], Any]:
             return lambda f, x, p: resnet(f, x, p, sizes["n"], sizes["size"], stored=True)
     if family == "resnet":
         return lambda f, x, p: resnet(f, x, p, sizes["n"], sizes["size"])
+    if family == "densenet":
+        return lambda f, x, p: densenet(f, x, p, sizes["layers"], sizes["size"])
     return {"mlp": mlp, "lenet": lenet}[family]

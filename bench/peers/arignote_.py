@@ -35,22 +35,21 @@ class ArignotePeer(TheanoLikePeer):
             **super().builders(),
             "op": self._op,
             "convolution": lambda w, p: convolutions.in_arignote(self.lib, self.tensor, w, p),
-            "lenet": self._classifier,
-            "resnet": self._classifier,
+            **dict.fromkeys(networks.CLASSIFIERS, self._classifier),
             "dcgan": lambda w, p: images_arignote.dcgan(self, w, p),
             "predict": lambda w, p: images_arignote.predict(self, w, p),
         }
 
     def logits(self, workload: Workload, x: Any, weights: list[Any]) -> Any:
         """Those of networks of images too."""
-        if workload.family in ("lenet", "resnet"):
+        if workload.family in networks.CLASSIFIERS:
             ops = images_arignote.ArignoteOps(self.tensor)
             return networks.scores(workload.family, workload.sizes)(ops, x, weights)
         return super().logits(workload, x, weights)
 
     def parameters(self, workload: Workload, params: Params) -> list[Any]:
         """Shared variables; filters are of sizes that never change."""
-        if workload.family in ("lenet", "resnet"):
+        if workload.family in networks.CLASSIFIERS:
             return images_arignote.fixed(self, params, workload.trained)
         return super().parameters(workload, params)
 

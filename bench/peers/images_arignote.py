@@ -44,6 +44,11 @@ class ArignoteOps:
 
         return pool_2d(x, (2, 2), ignore_border=True)
 
+    def meanpool(self, x: Any) -> Any:
+        from arignote.frontends.tensor.signal.pool import pool_2d
+
+        return pool_2d(x, (2, 2), ignore_border=True, mode="average_inc_pad")
+
     def norm(self, x: Any, shift: Any, scale: Any, mean: Any = None, variance: Any = None) -> Any:
         t, axes = self.t, [a for a in range(x.ndim) if a != 1]
         pattern = ["x", 0] + ["x"] * (x.ndim - 2)
@@ -59,6 +64,9 @@ class ArignoteOps:
         if x.ndim == 4:
             hot = hot.dimshuffle(0, 1, "x", "x") * self.t.ones((1, 1, x.shape[2], x.shape[3]), "float32")
         return self.t.concatenate([x, hot], axis=1)
+
+    def join(self, x: Any, y: Any) -> Any:
+        return self.t.concatenate([x, y], axis=1)
 
     def relu(self, x: Any) -> Any:
         return self.t.nnet.relu(x)

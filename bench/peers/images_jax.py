@@ -42,6 +42,10 @@ class JaxOps:
         n, c, h, w = x.shape
         return x.reshape(n, c, h // 2, 2, w // 2, 2).max(axis=(3, 5))
 
+    def meanpool(self, x: Any) -> Any:
+        n, c, h, w = x.shape
+        return x.reshape(n, c, h // 2, 2, w // 2, 2).mean(axis=(3, 5))
+
     def norm(self, x: Any, shift: Any, scale: Any, mean: Any = None, variance: Any = None) -> Any:
         axes = tuple(a for a in range(x.ndim) if a != 1)
         like = (1, -1) + (1,) * (x.ndim - 2)
@@ -57,6 +61,9 @@ class JaxOps:
         extra = hot.reshape(*hot.shape, *(1,) * (x.ndim - 2))
         maps = self.jnp.broadcast_to(extra, (*hot.shape, *x.shape[2:]))
         return self.jnp.concatenate([x, maps], axis=1)
+
+    def join(self, x: Any, y: Any) -> Any:
+        return self.jnp.concatenate([x, y], axis=1)
 
     def relu(self, x: Any) -> Any:
         return self.jax.nn.relu(x)

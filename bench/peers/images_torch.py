@@ -48,6 +48,9 @@ class TorchOps:
     def maxpool(self, x: Any) -> Any:
         return self.f.max_pool2d(x, 2)
 
+    def meanpool(self, x: Any) -> Any:
+        return self.f.avg_pool2d(x, 2)
+
     def norm(self, x: Any, shift: Any, scale: Any, mean: Any = None, variance: Any = None) -> Any:
         return self.f.batch_norm(x, mean, variance, scale, shift, training=mean is None, eps=networks.EPSILON)
 
@@ -57,6 +60,9 @@ class TorchOps:
     def concat(self, x: Any, hot: Any) -> Any:
         maps = hot if x.ndim == 2 else hot[:, :, None, None].expand(-1, -1, *x.shape[2:])
         return self.torch.cat([x, maps], 1)
+
+    def join(self, x: Any, y: Any) -> Any:
+        return self.torch.cat([x, y], 1)
 
     def relu(self, x: Any) -> Any:
         return self.f.relu(x)

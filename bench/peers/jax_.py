@@ -42,8 +42,7 @@ class JaxPeer(Peer):
             "calls": self._calls,
             "op": self._op,
             "convolution": lambda w, p: convolutions.in_jax(self.jax, self.last, w, p),
-            "lenet": self._classifier,
-            "resnet": self._classifier,
+            **dict.fromkeys(networks.CLASSIFIERS, self._classifier),
             "dcgan": lambda w, p: images_jax.dcgan(self._images(), w, p),
             "predict": lambda w, p: images_jax.predict(self._images(), w, p),
             **JaxLoops(self.jax, self.jnp).builders(),
@@ -62,7 +61,7 @@ class JaxPeer(Peer):
         classes = workload.sizes["classes"]
 
         def logits(weights: list[Any], xb: Any) -> Any:
-            if workload.family in ("lenet", "resnet"):
+            if workload.family in networks.CLASSIFIERS:
                 return networks.scores(workload.family, workload.sizes)(self._images(), xb, weights)
             if workload.family == "logreg":
                 return xb @ weights[0] + weights[1]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bench import networks
 from bench.peers import convolutions, images_numpy, ops
 from bench.peers.base import Peer, Runner, around, kernels_of, minibatches
 from bench.workloads.loops import rbm_update, sigmoid
@@ -59,8 +60,9 @@ class NumpyPeer(Peer):
             "calls": self._calls,
             "op": self._op,
             "convolution": convolutions.in_numpy,
-            "lenet": lambda w, p: images_numpy.classifier(w, p, softmax_loss),
-            "resnet": lambda w, p: images_numpy.classifier(w, p, softmax_loss),
+            **dict.fromkeys(
+                networks.CLASSIFIERS, lambda w, p: images_numpy.classifier(w, p, softmax_loss)
+            ),
             "dcgan": images_numpy.dcgan,
             "predict": images_numpy.predict,
             "rbm": self._rbm,

@@ -91,6 +91,11 @@ class NumpyOps:
 
         return Node(np.take_along_axis(blocks, at, axis=-1)[..., 0], [x], back)
 
+    def meanpool(self, x: Node) -> Node:
+        n, c, h, w = x.shape
+        value = x.value.reshape(n, c, h // 2, 2, w // 2, 2).mean(axis=(3, 5))
+        return Node(value, [x], lambda g: [np.repeat(np.repeat(g / np.float32(4), 2, axis=2), 2, axis=3)])
+
     def norm(self, x: Node, shift: Node, scale: Node, mean: Any = None, variance: Any = None) -> Node:
         axes = tuple(a for a in range(x.value.ndim) if a != 1)
         like = (1, -1) + (1,) * (x.value.ndim - 2)
@@ -121,6 +126,10 @@ class NumpyOps:
         extra = hot.value.reshape(*hot.shape, *(1,) * (x.value.ndim - 2))
         maps = np.broadcast_to(extra, (*hot.shape, *x.shape[2:]))
         return Node(np.concatenate([x.value, maps], axis=1), [x], lambda g: [g[:, : x.shape[1]]])
+
+    def join(self, x: Node, y: Node) -> Node:
+        c = x.shape[1]
+        return Node(np.concatenate([x.value, y.value], axis=1), [x, y], lambda g: [g[:, :c], g[:, c:]])
 
     def relu(self, x: Node) -> Node:
         return Node(np.maximum(x.value, 0), [x], lambda g: [g * (x.value > 0)])

@@ -41,8 +41,7 @@ class TorchPeer(Peer):
             "calls": self._calls,
             "op": self._op,
             "convolution": lambda w, p: convolutions.in_torch(self.torch, self.last, w, p),
-            "lenet": self._classifier,
-            "resnet": self._classifier,
+            **dict.fromkeys(networks.CLASSIFIERS, self._classifier),
             "dcgan": lambda w, p: images_torch.dcgan(self._images(), self._finish, w, p),
             "predict": lambda w, p: images_torch.predict(self._images(), self._finish, w, p),
             **TorchLoops(self.torch, self.compiled).builders(),
@@ -71,7 +70,7 @@ class TorchPeer(Peer):
             hidden = torch.tanh(torch.addmm(b1, xb, w1))
             return cross_entropy(torch.addmm(b2, hidden, w2), yb)
 
-        if workload.family in ("lenet", "resnet"):
+        if workload.family in networks.CLASSIFIERS:
             network, images = networks.scores(workload.family, workload.sizes), self._images()
             return lambda xb, yb, *weights: cross_entropy(network(images, xb, weights), yb)
         return logreg if workload.family == "logreg" else mlp

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.workloads.calls import calls
 from bench.workloads.chain import chain
 from bench.workloads.convolutions import CONVOLUTIONS, SMALL_CONVOLUTIONS
-from bench.workloads.images import dcgan, lenet, predict, resnet
+from bench.workloads.images import dcgan, densenet, lenet, predict, resnet
 from bench.workloads.loops import char_lstm, lstm, ntm, rbm, rhn, stacked_lstm
 from bench.workloads.mnist import logreg, mlp
 from bench.workloads.ops import OPS
@@ -16,13 +16,15 @@ TRAIN: tuple[str, ...] = (
     "logreg", "mlp-600", "mlp-20", "cbow", "chain-1e3", "chain-1e5", "chain-1e7",
 )  # fmt: skip
 LOOPS: tuple[str, ...] = ("char-lstm", "lstm-32", "stacked-lstm", "rhn", "rbm", "ntm")
-IMAGES: tuple[str, ...] = ("lenet-600", "lenet-100", "resnet-20", "dcgan")
+IMAGES: tuple[str, ...] = ("lenet-600", "lenet-100", "resnet-20", "densenet-40", "dcgan")
+# Whose compilation is measured: three depths of one network, and those with the most layers.
+COMPILED: tuple[str, ...] = ("logreg", "mlp-600", "lenet-100", "resnet-20", "resnet-56", "resnet-110", "densenet-40")
 PREDICT: tuple[str, ...] = tuple(f"predict-{network}-{n}" for network in ("mlp", "lenet", "resnet") for n in (1, 64))
 OVERHEAD: tuple[str, ...] = ("call-1", "call-2", "call-10", "call-50")
 # Small enough to check every peer within seconds; never part of the default run.
 SMALL: tuple[str, ...] = (
     "logreg-small", "mlp-small", "cbow-small", "chain-small",
-    "lenet-small", "resnet-small", "dcgan-small", "predict-lenet-1",
+    "lenet-small", "resnet-small", "densenet-small", "dcgan-small", "predict-lenet-1",
     "char-lstm-small", "lstm-small", "stacked-lstm-small", "rhn-small", "rbm-small", "ntm-small",
 )  # fmt: skip
 
@@ -53,11 +55,14 @@ REGISTRY: dict[str, Workload] = {
         lenet(600),
         lenet(100),
         resnet(),
+        resnet(n=9),
         resnet(n=18),
+        densenet(),
         dcgan(),
         *(predict(network, n) for network in ("mlp", "lenet", "resnet") for n in (1, 64)),
         lenet(5, examples=20, filters=(3, 4), hidden=6, name="lenet-small"),
         resnet(4, n=1, filters=4, size=8, examples=16, name="resnet-small"),
+        densenet(4, layers=2, growth=3, filters=4, size=8, examples=16, name="densenet-small"),
         dcgan(4, noise=3, units=6, filters=2, examples=16, name="dcgan-small"),
         char_lstm(8, 6, 5, "char-lstm-small"),
         lstm(6, 5, 3, "lstm-small"),
@@ -87,6 +92,6 @@ def find(name: str) -> Workload:
 
 
 __all__ = [
-    "CONVOLUTIONS", "IMAGES", "LOOPS", "OPS", "OVERHEAD", "PREDICT", "REGISTRY", "SMALL", "SMALL_CONVOLUTIONS", "TRAIN",
-    "Array", "Params", "Workload", "find",
+    "COMPILED", "CONVOLUTIONS", "IMAGES", "LOOPS", "OPS", "OVERHEAD", "PREDICT", "REGISTRY", "SMALL",
+    "SMALL_CONVOLUTIONS", "TRAIN", "Array", "Params", "Workload", "find",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Workloads 3, 6 and 11: LeNet, ResNet-20 and DCGAN, train steps and predictions.
+"""Workloads 3, 6, 7 and 11: LeNet, residual and dense networks and DCGAN, train steps and predictions.
 
 The networks themselves are in `bench/networks.py`, written once for all peers.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from bench.workloads.mnist import CLASSES, FLOAT, digits, mlp_arrays
 from bench.workloads.spec import Array, Params, Workload
 
-STAGES = 3  # of a residual network
+STAGES = 3  # of residual and dense networks
 #: Of DCGAN, as Kingma and Ba write it last: epsilon is added to the root of the mean that is not corrected. With a
 #: smaller one rounding would decide updates whose gradients are nearly nothing.
 ADAM = {"b1": 0.5, "b2": 0.999, "epsilon": 1e-5}
@@ -73,6 +73,28 @@ def resnet_parameters(rng: np.random.Generator, n: int, filters: int) -> list[Ar
     return found
 
 
+def densenet_parameters(rng: np.random.Generator, layers: int, growth: int, filters: int) -> list[Array]:
+    """3 layers + 4 with weights: filters, and (shift, scale) of every normalisation; a convolution of 1x1 between two
+    blocks keeps the number of maps."""
+    found: list[Array] = []
+
+    def conv(k: int, c: int, window: int) -> None:
+        found.append(_normal(rng, np.sqrt(2.0 / (c * window**2)), k, c, window, window))
+
+    conv(filters, 3, 3)
+    c = filters
+    for block in range(STAGES):
+        if block:
+            found.extend(_norms(rng, c))
+            conv(c, c, 1)
+        for _ in range(layers):
+            found.extend(_norms(rng, c))
+            conv(growth, c, 3)
+            c += growth
+    found.extend(_norms(rng, c))
+    return [*found, _normal(rng, np.sqrt(1.0 / c), c, CLASSES), np.zeros(CLASSES, np.float32)]
+
+
 def generator_parameters(rng: np.random.Generator, noise: int, units: int, filters: int, size: int) -> list[Array]:
     """Two dense layers with normalisation, a transposed convolution with it, one without."""
     maps = 2 * filters
@@ -107,9 +129,19 @@ def lenet_arrays(rng: np.random.Generator, examples: int, filters: tuple[int, in
 
 def resnet_arrays(rng: np.random.Generator, examples: int, n: int, filters: int, size: int) -> Params:
     """Colour images of noise with labels, and a network."""
+    return {**_noise(rng, examples, size), **_named(resnet_parameters(rng, n, filters))}
+
+
+def densenet_arrays(
+    rng: np.random.Generator, examples: int, layers: int, growth: int, filters: int, size: int
+) -> Params:
+    """The same for a dense network."""
+    return {**_noise(rng, examples, size), **_named(densenet_parameters(rng, layers, growth, filters))}
+
+
+def _noise(rng: np.random.Generator, examples: int, size: int) -> Params:
     x = rng.standard_normal((examples, 3 * size * size), dtype=np.float32)
-    y = rng.integers(0, CLASSES, examples).astype(np.int32)
-    return {"x": x, "y": y, **_named(resnet_parameters(rng, n, filters))}
+    return {"x": x, "y": rng.integers(0, CLASSES, examples).astype(np.int32)}
 
 
 def dcgan_arrays(rng: np.random.Generator, examples: int, noise: int, units: int, filters: int) -> Params:
@@ -172,6 +204,34 @@ def resnet(
         maker=maker,
         trained=_trained(partial(maker, examples=1)),
         flops=_flops(layers, batch),
+        streamed=float(FLOAT * batch * 3 * size * size),
+        rate=0.01,
+    )
+
+
+def densenet(
+    batch: int = 64, layers: int = 12, growth: int = 12, filters: int = 16, size: int = 32, examples: int = 640,
+    name: str | None = None,
+) -> Workload:  # fmt: skip
+    """Workload 7: 3 layers + 4 layers with weights, without bottlenecks; gradient descent; statistics of batches."""
+    maker = partial(
+        densenet_arrays, examples=examples, layers=layers, growth=growth, filters=filters, size=size
+    )
+    convolutions, c = [(filters, 3, 3, size)], filters
+    for block in range(STAGES):
+        # What is between two blocks works on the size of the block before.
+        convolutions += [(c, c, 1, size // 2 ** (block - 1))] if block else []
+        convolutions += [(growth, c + k * growth, 3, size // 2**block) for k in range(layers)]
+        c += layers * growth
+    depth = 3 * layers + 4
+    return Workload(
+        name=name or f"densenet-{depth}",
+        title=f"DenseNet-{depth}, {batch}x3x{size}x{size}",
+        family="densenet",
+        sizes={"batch": batch, "examples": examples, "classes": CLASSES, "layers": layers, "size": size},
+        maker=maker,
+        trained=_trained(partial(maker, examples=1)),
+        flops=_flops(convolutions, batch),
         streamed=float(FLOAT * batch * 3 * size * size),
         rate=0.01,
     )
