@@ -21,14 +21,15 @@ PARTS = ("python_s", "numpy_s", "data_s", "import_s", "build_s", "step_s", "firs
 
 
 def once(
-    peer: str, workload: Workload, *, threads: int, seed: int, caches: Path, python: str, warm: bool = False
-) -> dict[str, Any]:
-    """One fresh process, which runs a small workload before if `warm`; a failure becomes ``missing`` with its reason
-    and remedy."""
+    peer: str, workload: Workload, *, threads: int, seed: int, caches: Path, python: str, warm: bool = False,
+    kernels: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """One fresh process, which runs a small workload before if `warm`, and counts kernels afterwards if `kernels`; a
+    failure becomes ``missing`` with its reason and remedy."""
     env = {**child_environment(threads), **empty_caches(caches)}
     command = [python, "-m", "bench.first_step", "--peer", peer, "--workload", workload.name]
     command += ["--threads", str(threads), "--seed", str(seed), "--spawned", repr(time.time())]
-    command += ["--warm"] if warm else []
+    command += [f"--{name}" for name, wanted in (("warm", warm), ("kernels", kernels)) if wanted]
     remedy = peers.find(peer).remedy
     try:
         done = subprocess.run(
@@ -79,6 +80,7 @@ def measure(
                         seed=seed,
                         caches=Path(folder),
                         python=python or sys.executable,
+                        kernels=not kept[name][kind] and kind == "warm",
                     )
                     if "missing" in report:
                         missing[name] = {"reason": report["missing"], "remedy": report["remedy"]}
@@ -108,6 +110,9 @@ def measure(
     for name in measured:
         cold, warm = (medians(kept[name][kind]) for kind in ("cold", "warm"))
         result["peers"][name] = {"cold": cold, "warm": warm}
+        counts = kept[name]["warm"][0]["kernels"]
+        if counts is not None:
+            result["peers"][name]["kernels"] = counts
         log(
             f"  {name:14} cold {cold['first_step_s']:7.2f} s, warm {warm['first_step_s']:7.2f} s "
             f"(import {warm['import_s']:.2f}, build {warm['build_s']:.2f}, "

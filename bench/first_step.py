@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--spawned", type=float, required=True, help="time of the parent's spawn")
     parser.add_argument("--warm", action="store_true", help="run a small workload of the family before")
+    parser.add_argument("--kernels", action="store_true", help="count kernels")
     options = parser.parse_args()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -73,6 +74,7 @@ def main() -> None:
         "loaded_bytes": loaded,
         "step_bytes": max(0, most - loaded),
         "version": peer.version(),
+        "kernels": peer.kernels() if options.kernels else None,
     }
     print(json.dumps(report), file=replies, flush=True)
 

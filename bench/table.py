@@ -155,7 +155,8 @@ def calls(report: Mapping[str, Any]) -> str:
 
 
 def first_steps(report: Mapping[str, Any]) -> str:
-    """Time to first step, NumPy's import and the making of data left out."""
+    """Time to first step, NumPy's import and the making of data left out; of the kernels that a step calls, how many
+    differ and were compiled."""
     body: list[list[str]] = []
     for result in report["results"]:
         for name in _names([result]):
@@ -163,10 +164,12 @@ def first_steps(report: Mapping[str, Any]) -> str:
                 took = result["peers"][name]
                 cold, warm = took["cold"], took["warm"]
                 cells = [duration(cold["first_step_s"]), duration(warm["first_step_s"])]
-                body.append([result["title"], name, *cells, duration(warm["import_s"])])
+                counts = took.get("kernels")
+                kernels = "–" if counts is None else f"{counts['compiled']} of {counts['called']}"
+                body.append([result["title"], name, *cells, duration(warm["import_s"]), kernels])
             else:
-                body.append([result["title"], name, "missing", "missing", "missing"])
-    header = ["first step", "peer", "cold", "warm", "of it import"]
+                body.append([result["title"], name, "missing", "missing", "missing", "–"])
+    header = ["first step", "peer", "cold", "warm", "of it import", "kernels"]
     return rows(header, body) + _notes(report["results"])
 
 

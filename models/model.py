@@ -149,7 +149,7 @@ class Model(ModelBase):
     small_epochs: ClassVar[int] = 100
 
     batch: int | None = None
-    """Examples in a minibatch; None: the book's (600, where it says no other), or 20 for small data sets."""
+    """Examples in a minibatch; None: the book's (600, where it says no other), or at most 20 for small data sets."""
     rate: float = 0.1
     """Learning rate of gradient descent."""
 
@@ -199,7 +199,7 @@ class Model(ModelBase):
         batch = self.batch
         if batch is None:
             large = data.epoch >= FEWEST_BATCHES * self.book_batch
-            batch = self.book_batch if large else SMALL_BATCH
+            batch = self.book_batch if large else min(self.book_batch, SMALL_BATCH)
         fewest = min(data.epoch, len(data.valid.x), len(data.test.x))
         if batch > fewest:
             raise SettingError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ class ArignotePeer(TheanoLikePeer):
         """Import Arignote; ARIGNOTE_NUM_THREADS was set for the worker."""
         self.lib: Any = importlib.import_module("arignote")
         self.tensor = importlib.import_module("arignote.tensor")
+        self.functions: weakref.WeakSet[Any] = weakref.WeakSet()  # of the workload that was built last
 
     def version(self) -> str:
         """Arignote's version."""
@@ -57,13 +59,27 @@ class ArignotePeer(TheanoLikePeer):
         f = ops.arignote_ops(self.tensor)[ops.op_name(workload)]
         return ops.runner(self.function([], f(*(self.shared(params[k], k) for k in ("x", "y", "v", "i")))))
 
+    def kernels(self) -> dict[str, int]:
+        """Calls, and functions of the generated modules that are called."""
+        from arignote.codegen.listing import listing
+        from arignote.codegen.target import make_target
+        from arignote.frontends.tensor.stages import func_at
+
+        codes = [listing(func_at(f, "planned"), make_target("cpu")) for f in self.functions]
+        return {
+            "called": sum(len(names) for code in codes for names in code.calls.values()),
+            "compiled": sum(len(code.texts) for code in codes),
+        }
+
     def shared(self, value: Array, name: str) -> Any:
         """A shared variable."""
         return self.lib.shared(value, name=name)
 
     def function(self, inputs: list[Any], outputs: Any, **options: Any) -> Any:
         """A compiled function."""
-        return self.lib.function(inputs, outputs, **options)
+        compiled = self.lib.function(inputs, outputs, **options)
+        self.functions.add(compiled)
+        return compiled
 
     def softmax(self, logits: Any) -> Any:
         """Softmax of each row."""

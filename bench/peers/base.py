@@ -58,6 +58,11 @@ class Peer(ABC):
             raise NotImplementedError(f"{self.name} has no implementation of {workload.family}")
         return self.builders()[workload.family](workload, params)
 
+    def kernels(self) -> dict[str, int] | None:
+        """How many kernels a step of the workload that was built last calls, and how many were compiled for it; None
+        where the peer does not tell."""
+        return None
+
     @abstractmethod
     def builders(self) -> dict[str, Callable[[Workload, Params], Runner]]:
         """Implementation of each family of workloads."""

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from bench import main as command_line
 from bench import peers, report, timing, workloads
 from bench.agreement import Disagreement, check, loss_error, params_error
+from bench.workloads.images import resnet
 
 LOSSES = [2.3, 2.2, 2.1]
 PARAMS = {"W": np.ones((2, 2), np.float32)}
@@ -121,3 +122,17 @@ def test_onnx_models_are_the_networks(workload: str) -> None:
         runner.step()
         params[one.name] = runner.params()
     check("numpy", {name: [0.0] for name in params}, params)
+
+
+def test_kernels_that_a_step_calls_are_counted_apart_from_those_that_differ() -> None:
+    peer, counts = peers.find("arignote"), []
+    for n in (2, 3):
+        spec = resnet(4, n=n, filters=4, size=8, examples=16)
+        runner = peer.build(spec, spec.make(7), 1)
+        found = peer.kernels()
+        assert found is not None
+        counts.append(found)
+        del runner
+    shallow, deep = counts
+    assert deep["compiled"] == shallow["compiled"] < shallow["called"] < deep["called"]
+    assert peers.find("numpy").kernels() is None
