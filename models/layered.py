@@ -13,7 +13,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,9 @@ from arignote.models.training import pictures
 if TYPE_CHECKING:
     from arignote.models.classifier import Trainer
     from arignote.models.task import Painter
+
+
+SHOWN = 3  # images of which feature maps are drawn
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,20 @@ class LayerModel(Model):
         )
 
     def pictures(self, trainer: "Trainer") -> "Mapping[str, Painter]":
-        """The filters of the first convolution."""
+        """The filters of the first convolution, and test images with what the first and the last one make of them."""
         layers = L.get_all_layers(trainer.classifier.network.layers)
-        first = next((layer for layer in layers if isinstance(layer, L.Conv2D)), None)
-        if first is None:
+        convolutions = [layer for layer in layers if isinstance(layer, L.Conv2D)]
+        if not convolutions:
             return {}
-        title = f"{self.name}: filters of the first convolution"
-        return {
-            "filters.png": lambda path: pictures.images_picture(first.W.get_value(), path, title=title, each=True)
-        }
+        ends = list(dict.fromkeys((convolutions[0], convolutions[-1])))
+        images = next(layer for layer in layers if isinstance(layer, L.Input))
+
+        def maps(x: Any) -> list[Any]:
+            variable = T.tensor4("x", dtype=trainer.classifier.dtype)
+            outputs = L.get_output(ends, {images: variable}, deterministic=True)
+            return ar.function([variable], outputs, name="maps", mode=trainer.classifier.mode)(x)  # type: ignore[no-any-return]
+
+        return convolution_pictures(self, trainer, lambda: convolutions[0].W.get_value(), maps)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,30 @@ class MomentumModel(LayerModel):
     def rate_at(self, epoch: int, epochs: int) -> float:
         drops = sum(epoch >= math.floor(part * epochs) for part in (0.5, 0.75) if epochs > 1)
         return float(self.rate / 10**drops)
+
+
+def convolution_pictures(
+    model: Model, trainer: "Trainer", filters: Callable[[], Any], maps: Callable[[Any], Sequence[Any]]
+) -> "Mapping[str, Painter]":
+    """Pictures of a network of convolutions.
+
+    - `filters`: those of the first one, (filters, channels, rows, columns);
+    - `maps`: from images (batch, channels, size, size) to feature maps of some layers, each (batch or a multiple of it,
+      maps, rows, columns).
+    """
+
+    def drawn(path: Any) -> None:
+        x = trainer.data.test.x[:SHOWN]
+        x = x.reshape(len(x), *image_shape(x.shape[1])).astype(trainer.classifier.dtype)
+        found = [made.reshape(len(x), -1, *made.shape[2:]) for made in maps(x)]
+        title = f"{model.name}: images, and their first maps of the first convolution and of the last one"
+        pictures.maps_picture(x, found, path, title=title)
+
+    title = f"{model.name}: filters of the first convolution"
+    return {
+        "filters.png": lambda path: pictures.images_picture(filters(), path, title=title, each=True),
+        "maps.png": drawn,
+    }
 
 
 def image_shape(n_in: int) -> tuple[int, int, int]:

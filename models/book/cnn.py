@@ -1,9 +1,9 @@
 """The convolutional network, the book's third model (chapter 2), after Y. LeCun and others (1998), and with dropout."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isqrt, prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,12 @@ import arignote as ar
 import arignote.tensor as T
 from arignote.frontends.tensor.random import RandomStreams
 from arignote.frontends.tensor.signal.pool import pool_2d
+from arignote.models.layered import convolution_pictures
 from arignote.models.model import Model, Network, SettingError
+
+if TYPE_CHECKING:
+    from arignote.models.classifier import Trainer
+    from arignote.models.task import Painter
 
 #: What becomes of the units before a dense layer.
 Thinning = Callable[[Any], Any]
@@ -64,9 +69,8 @@ class Cnn(Model):
         W3, b3 = zeros("W3", self.hidden, n_classes), zeros("b3", n_classes)
 
         def probabilities(x: Any, thinned: Thinning = lambda units: units) -> Any:
-            images = x.reshape((x.shape[0], 1, side, side))
-            first = pool_2d(T.nnet.conv2d(images, W0), (2, 2), ignore_border=True)
-            second = pool_2d(T.nnet.conv2d(first, W1), (2, 2), ignore_border=True)
+            _, maps = convolved(x.reshape((x.shape[0], 1, side, side)), W0, W1)
+            second = pool_2d(maps, (2, 2), ignore_border=True)
             hidden = T.tanh(T.dot(thinned(second.flatten(2)), W2) + b2)
             return T.nnet.softmax(T.dot(thinned(hidden), W3) + b3)
 
@@ -76,9 +80,26 @@ class Cnn(Model):
             return Network(parameters, probabilities)
         return Network(parameters, probabilities, lambda x, updates: probabilities(x, thinned))
 
+    def pictures(self, trainer: "Trainer") -> "Mapping[str, Painter]":
+        """The filters of the first convolution, and test images with what both make of them."""
+        classifier = trainer.classifier
+        W0, W1 = (classifier.network.parameters[name] for name in ("W0", "W1"))
+
+        def maps(x: Any) -> Any:
+            images = T.tensor4("images", dtype=classifier.dtype)
+            return ar.function([images], convolved(images, W0, W1), name="maps", mode=classifier.mode)(x)
+
+        return {**super().pictures(trainer), **convolution_pictures(self, trainer, lambda: W0.get_value(), maps)}
+
     def thinning(self, seed: int) -> Thinning | None:
         """What is done in training to the units before each dense layer; None: nothing."""
         return None
+
+
+def convolved(images: Any, W0: Any, W1: Any) -> list[Any]:
+    """The maps of both convolutions, with maxima of 2x2 in between; `images` are (batch, 1, size, size)."""
+    first = T.nnet.conv2d(images, W0)
+    return [first, T.nnet.conv2d(pool_2d(first, (2, 2), ignore_border=True), W1)]
 
 
 @dataclass(frozen=True)

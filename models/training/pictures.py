@@ -14,6 +14,7 @@ from arignote.models.training.curves import new_figure, write_figure
 Array = NDArray[Any]
 
 MOST = 100  # images in a picture, by default
+COLUMNS = 12  # of an image and its maps
 
 
 def images_picture(
@@ -54,6 +55,27 @@ def images_picture(
         if number < len(names):
             axes.set_title(names[number], fontsize=8)
     return write_figure(figure, path)
+
+
+def maps_picture(images: Array, maps: Sequence[Array], path: str | os.PathLike[str], *, title: str) -> Path:
+    """Draw a row for each image and each of its sets of feature maps: the image, and the first maps of the set.
+
+    - `images`: floats [n, c, h, w]; `maps`: of several layers, each [n, k, rows, columns], which are stretched to the
+      size of the images.
+
+    Returns the path written. Raises as `images_picture`.
+    """
+    n, channels, h, w = images.shape
+    tiles = []
+    for i in range(n):
+        for one in maps:
+            shown = one[i, : COLUMNS - 1]
+            stretched = shown[:, np.arange(h) * shown.shape[1] // h][:, :, np.arange(w) * shown.shape[2] // w]
+            rest = np.zeros((COLUMNS - 1 - len(shown), channels, h, w), images.dtype)
+            tiles += [images[i : i + 1], np.repeat(stretched[:, None], channels, axis=1), rest]
+    return images_picture(
+        np.concatenate(tiles), path, title=title, each=True, columns=COLUMNS, most=COLUMNS * n * len(maps)
+    )
 
 
 def _tiles(images: Array) -> Array:

@@ -81,6 +81,11 @@ class LeNet:
             array -= array.dtype.type(learning_rate) * gradients[name]
         return loss
 
+    def maps(self, x: Array) -> tuple[Array, Array]:
+        """What the two convolutions make of images."""
+        _, first, _, second, *_ = self._forward(x)
+        return first, second
+
     def _forward(self, x: Array) -> tuple[Array, ...]:
         image = x.reshape(len(x), 1, self.side, self.side)
         c0 = _convolve(image, self.p["W0"])

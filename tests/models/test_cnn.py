@@ -1,6 +1,7 @@
 """The convolutional network against NumPy: initialisation, forward pass, gradients, fifty updates, digits."""
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from arignote.models.book.cnn import Cnn, CnnDropout
 from arignote.models.classifier import Trainer, make_trainer
 from arignote.models.data import Dataset, Pair, load_digits
 from arignote.models.model import SettingError
-from arignote.models.training import Schedule, train
+from arignote.models.training import Schedule, pictures, train
 from tests.models.numpy_lenet import LeNet
 
 SIDE, CLASSES, BATCH, SEED = 17, 4, 5, 3
@@ -143,3 +144,27 @@ def test_dropout_before_each_dense_layer() -> None:
     assert 0.6 < np.mean([feature for feature, units in seen if any(units)]) < 0.9
     with pytest.raises(SettingError, match="dropout is a share below 1"):
         CnnDropout(dropout=1.0)
+
+
+def test_pictures_have_the_maps_of_both_convolutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    data = small_data()
+    trainer, reference = pair("float64", data)
+    drawn = MODEL.pictures(trainer)
+    assert set(drawn) == {"filters.png", "maps.png"}
+    for name, paint in drawn.items():
+        paint(tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    seen: list[Any] = []
+    monkeypatch.setattr(pictures, "images_picture", lambda tiles, *_, columns, **__: seen.append((tiles, columns)))
+    drawn["maps.png"](tmp_path / "maps.png")
+    ((tiles, columns),) = seen
+    rows = tiles.reshape(-1, columns, SIDE, SIDE)
+    x = data.test.x.astype(np.float64).reshape(-1, 1, SIDE, SIDE)
+    first, second = reference.maps(x)
+    for i in range(3):
+        for row, maps in zip(rows[2 * i : 2 * i + 2], (first[i], second[i]), strict=True):
+            np.testing.assert_array_equal(row[0], x[i, 0])
+            at = np.arange(SIDE) * maps.shape[-1] // SIDE
+            np.testing.assert_allclose(row[1 : 1 + len(maps)], maps[:, at][:, :, at], rtol=1e-10, atol=1e-12)
+            assert not row[1 + len(maps) :].any()

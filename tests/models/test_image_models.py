@@ -201,7 +201,8 @@ def test_three_digits_in_turn_and_pictures(tmp_path: Path) -> None:
     loss, error = task.steps.validate()
     assert 0 < float(error) <= 1 and np.isfinite(float(loss))
     pictures = task.pictures(History())
-    assert {"filters.png", "crops.png", "confusion.png"} <= set(pictures)
-    for name in ("filters.png", "crops.png", "confusion.png"):
+    names = {"filters.png", "maps.png", "crops.png", "confusion.png"}
+    assert names <= set(pictures)
+    for name in names:
         pictures[name](tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

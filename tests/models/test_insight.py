@@ -138,7 +138,7 @@ def test_pictures(kind: Any, names: set[str], functions: set[str], tmp_path: Pat
     task = ImageTask(kind(batch=2, filters=2, hidden=4, **options), data, seed=0)
     assert set(task.functions()) == {"train", "valid", "test", "predict"} | functions
     painters = task.model.pictures(task.trainer)
-    assert set(painters) == {"filters.png"} | names
+    assert set(painters) == {"filters.png", "maps.png"} | names
     for name in names:
         painters[name](tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

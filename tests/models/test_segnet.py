@@ -94,7 +94,7 @@ def test_void_labels_do_not_count(tmp_path: Path) -> None:
     # The loss of a step does not depend on what void pixels are called.
     assert first > 0 and float(task.trainer.train(0)) < first
     painters = task.pictures(History())
-    for name in ("masks.png", "confusion.png"):
+    for name in ("masks.png", "maps.png", "confusion.png"):
         painters[name](tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     colours = coloured(np.arange(4).reshape(1, 2, 2), data)
