@@ -93,8 +93,12 @@ def thread_counts(setting: str) -> list[int]:
 
 
 def child_environment(threads: int) -> dict[str, str]:
-    """The environment of a process in which every library uses ``threads`` threads."""
+    """The environment of a process in which every library uses ``threads`` threads.
+
+    Byte code is kept, as it is for the peers, which are installed: imports of a checkout would compile it each time.
+    """
     env = dict(os.environ)
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     env.update(dict.fromkeys(_COUNTS, str(threads)))
     env["JAX_PLATFORMS"] = "cpu"
     if threads == 1:

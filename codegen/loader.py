@@ -15,6 +15,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,25 @@ def _open(path: Path, what: str) -> ctypes.CDLL:
 @functools.cache
 def openblas() -> ctypes.CDLL:
     """OpenBLAS with its symbols visible to compiled code, on one thread: our kernels bring the parallelism."""
-    library = _open(_package_folder("scipy_openblas32") / "lib" / "libscipy_openblas.so", "OpenBLAS")
-    library.scipy_openblas_set_num_threads(1)
+    with _one_blas_thread():
+        library = _open(_package_folder("scipy_openblas32") / "lib" / "libscipy_openblas.so", "OpenBLAS")
+    library.scipy_openblas_set_num_threads(1)  # where someone else has loaded it before
     return library
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """OpenBLAS starts its threads when it is loaded; they would wait in loops for work, on processors that we use."""
+    name = "OPENBLAS_NUM_THREADS"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @functools.cache

@@ -156,6 +156,11 @@ def test_threads_of_a_worker_are_set_for_every_library() -> None:
     assert "multi_thread_eigen=false" in child_environment(1)["XLA_FLAGS"]
 
 
+def test_workers_keep_byte_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in child_environment(1)
+
+
 def test_thread_settings() -> None:
     assert thread_counts("4") == [4]
     assert thread_counts("both")[0] == 1

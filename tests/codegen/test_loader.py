@@ -128,3 +128,13 @@ def test_two_objects_with_one_main_coexist() -> None:
     x = np.arange(4, dtype=np.float32)
     assert double(x)[0].tolist() == [0, 2, 4, 6]
     assert zero(x)[0].tolist() == [0, 0, 0, 0]
+
+
+def test_blas_starts_no_threads_of_its_own() -> None:
+    code = (
+        "import os; from arignote.codegen.loader import openblas; count = lambda: len(os.listdir('/proc/self/task'));"
+        "before = count(); openblas(); print(count() - before, os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "3"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "3"]
