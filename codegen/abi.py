@@ -73,7 +73,7 @@ class Abi:
     """Types of everything that crosses the boundary, and the tables that give meaning to status codes.
 
     The sizes of `late` results are known when they are computed; they are no arguments of `main`, which leaves them in
-    the workspace.
+    the workspace. `written` are the numbers of the states with updates.
     """
 
     params: tuple[TensorType, ...]
@@ -88,6 +88,7 @@ class Abi:
     late: tuple[int, ...] = field(default=())
     prints: tuple[Op, ...] = field(default=())
     calls: tuple[Op, ...] = field(default=())
+    written: frozenset[int] = field(default=frozenset())
 
     @property
     def status_words(self) -> int:
@@ -183,4 +184,5 @@ def abi_of(func: Func) -> Abi:
         late_results(func),
         tuple(op for op in every_op(func.ops) if op.name == "print"),
         tuple(op for op in every_op(func.ops) if op.name in ("python_run", "python_take")),
+        frozenset(i for i, s in enumerate(func.states) if s.update is not None),
     )

@@ -22,9 +22,11 @@ from arignote.ir.types import Dim, DimLike, subs_dim
 
 
 class Container(Protocol):
-    """What holds a shared variable: `array` is 64-byte aligned and C-contiguous, and is written in place."""
+    """What holds a shared variable: `array` is 64-byte aligned and C-contiguous, and is written in place. Where
+    the user may have that memory as well it is not `exclusive`, and another `array` says so."""
 
     array: Array
+    exclusive: bool
 
 
 class GuardFailed(IRError):
@@ -58,6 +60,7 @@ class Executable:
             (table.first_state + k, containers[name]) for k, (name, _) in enumerate(abi.states)
         ]
         self._arrays: list[Array | None] = [None] * len(self._states)
+        self._lent: dict[int, int] = {}  # of states that are written to: the memory that the user may have as well
         for k, value in enumerate(abi.constants):
             array = aligned_empty(value.shape, value.dtype)
             array[...] = value
@@ -99,6 +102,11 @@ class Executable:
             if container.array is not self._arrays[k]:
                 self.table.hold(number, container.array)
                 self._arrays[k] = container.array
+                self._lent.pop(k, None)
+                if k in self.abi.written and not container.exclusive:
+                    self._lent[k] = _owner(container.array)
+        if self._lent:
+            args = self._apart(args)
         kinds = self._kinds
         while True:
             if self._makers is not None:
@@ -113,6 +121,11 @@ class Executable:
         if self.abi.late:
             self._take_late(args, results)
         return results
+
+    def _apart(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Arguments, with copies of those that lie in the memory of a shared variable that is about to be written."""
+        lent = self._lent.values()
+        return tuple(a.copy() if isinstance(a, ndarray) and _owner(a) in lent else a for a in args)
 
     def _take_late(self, args: Sequence[Any], results: list[Array]) -> None:
         """Copy from the workspace the results whose sizes became known on the way."""
@@ -179,6 +192,13 @@ class Executable:
         out = list(args)
         out[tensor.argument] = tensor.fitted(out[tensor.argument])
         return out
+
+
+def _owner(array: Array) -> int:
+    """The identity of the object whose memory an array is a view of."""
+    while isinstance(array.base, ndarray):
+        array = array.base
+    return id(array if array.base is None else array.base)
 
 
 def _at(error: Exception, op: Op) -> Exception:

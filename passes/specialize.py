@@ -92,7 +92,7 @@ class _Specializer:
             return with_operands(op, operands)
         new = make_op(op.name, operands, attrs, regions, op.loc, [r.name for r in op.results])
         if has_trait(op.name, "elementwise"):
-            _check_stretching(op, new)
+            before += _stretching(op, new)
         return new
 
     def resolve(
@@ -153,29 +153,35 @@ def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     )
 
 
-def _check_stretching(old: Op, new: Op) -> None:
+def _stretching(old: Op, new: Op) -> list[Op]:
     """Only a dimension that is 1 in the recorded type may stretch; one that merely turns out to be
     1 may not.
 
     The gradients that were derived take it for a full dimension, so stretching it would be wrong,
-    not just unusual.
+    not just unusual. Where only the call knows what it would stretch to, this is assumed to be 1:
+    returns the ops that say so.
     """
     result = new.result.shape
+    assumed: list[Op] = []
     for i, (before, after) in enumerate(zip(old.operands, new.operands, strict=True)):
         for axis in range(1, after.ndim + 1):
-            if (
-                isinstance(before.shape[-axis], Dim)
-                and after.shape[-axis] == 1
-                and result[-axis] != 1
-            ):
-                name = after.name or f"operand {i}"
-                message = (
-                    f"axis {after.ndim - axis} of {name} is 1 but would have to stretch to "
-                    f"{result[-axis]}; only dimensions that are declared broadcastable stretch, "
-                    f"and {name} was declared {before.type}. Declare it with T.row, T.col, "
-                    "broadcastable=..., or use T.addbroadcast"
-                )
-                raise TypeInferenceError(describe(new.name, new.operands, message, new.loc))
+            size = result[-axis]
+            if not isinstance(before.shape[-axis], Dim) or after.shape[-axis] != 1 or size == 1:
+                continue
+            if isinstance(size, Dim):
+                other = next(v for v in new.operands if v.ndim >= axis and v.shape[-axis] == size)
+                dim = make_op("dim", (other,), {"axis": other.ndim - axis}, (), new.loc)
+                assumed += [dim, make_op("assume", (dim.result,), {"value": 1}, (), new.loc)]
+                continue
+            name = after.name or f"operand {i}"
+            message = (
+                f"axis {after.ndim - axis} of {name} is 1 but would have to stretch to "
+                f"{size}; only dimensions that are declared broadcastable stretch, "
+                f"and {name} was declared {before.type}. Declare it with T.row, T.col, "
+                "broadcastable=..., or use T.addbroadcast"
+            )
+            raise TypeInferenceError(describe(new.name, new.operands, message, new.loc))
+    return assumed
 
 
 @dataclass(frozen=True)

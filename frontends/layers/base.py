@@ -193,7 +193,7 @@ class Layer(ABC, metaclass=LayerType):
         shape = tuple(int(n) for n in shape)
         if isinstance(initial, SharedVariable):
             parameter = initial
-            found = parameter.get_value(borrow=True).shape
+            found = parameter.container.array.shape
         else:
             value = _value(initial, shape, blocks)
             found = value.shape

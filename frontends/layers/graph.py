@@ -157,7 +157,7 @@ def unique_names(layers: Sequence[Layer]) -> dict[Layer, str]:
 
 def count_params(layer: Layers, **tags: bool) -> int:
     """How many numbers the parameters hold."""
-    return sum(int(p.get_value(borrow=True).size) for p in get_all_params(layer, **tags))
+    return sum(int(p.container.array.size) for p in get_all_params(layer, **tags))
 
 
 def get_all_param_values(layer: Layers, **tags: bool) -> list[Array]:
@@ -171,7 +171,7 @@ def set_all_param_values(layer: Layers, values: Sequence[Any], **tags: bool) -> 
     if len(found) != len(values):
         raise ValueError(f"the network has {len(found)} parameters, not {len(values)}")
     for (name, parameter), value in zip(found.items(), values, strict=True):
-        shape = parameter.get_value(borrow=True).shape
+        shape = parameter.container.array.shape
         if np.shape(value) != shape:
             raise ValueError(f"the parameter {name} has the shape {list(shape)}, not {list(np.shape(value))}")
     for parameter, value in zip(found.values(), values, strict=True):

@@ -230,7 +230,7 @@ class Model:
 
     def count_params(self, **tags: bool) -> int:
         """How many numbers the parameters hold."""
-        return sum(int(p.get_value(borrow=True).size) for p in self.params(**tags).values())
+        return sum(int(p.container.array.size) for p in self.params(**tags).values())
 
     def get_weights(self) -> dict[str, Array]:
         """Copies of the parameters, by name."""
@@ -281,7 +281,7 @@ class Model:
         table.columns[3].justify = "right"
         seen: set[int] = set()
         for one in self.layers:
-            count = sum(int(p.get_value(borrow=True).size) for p in one.params.values() if id(p) not in seen)
+            count = sum(int(p.container.array.size) for p in one.params.values() if id(p) not in seen)
             seen |= {id(p) for p in one.params.values()}
             shape = ", ".join("?" if n is None else str(n) for n in one.output_shape)
             behind = ", ".join(names[b] for b in one.incoming)

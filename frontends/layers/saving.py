@@ -35,7 +35,7 @@ def assign(variables: Mapping[str, SharedVariable], arrays: Mapping[str, Array],
     wrong = [f"{name} is missing" for name in variables if name not in arrays]
     wrong += [f"{name} is unknown" for name in arrays if name not in variables]
     for name, variable in variables.items():
-        want = variable.get_value(borrow=True)
+        want = variable.container.array
         if name in arrays and (want.shape, want.dtype) != (arrays[name].shape, arrays[name].dtype):
             have = arrays[name]
             wrong.append(f"{name} is {have.dtype}{list(have.shape)}, not {want.dtype}{list(want.shape)}")
@@ -69,14 +69,14 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     names = unique_names(model.layers)
     about["inputs"] = [names[one] for one in model.inputs]
     about["outputs"] = names[model.outputs[0]] if model.single else [names[one] for one in model.outputs]
-    members = {_PARAMETERS + name: p.get_value(borrow=True) for name, p in model.params().items()}
+    members = {_PARAMETERS + name: p.container.array for name, p in model.params().items()}
     if model.steps is not None:
         for where, value in (("loss", model.compiled["loss"]), ("metrics", model.compiled["metrics"])):
             if any(callable(one) for one in value):
                 raise ValueError(f"the {where} {value} holds a function, which no file can: use save_weights")
         about["compile"] = model.compiled
         variables = model.variables()
-        members |= {_STATE + n: v.get_value(borrow=True) for n, v in variables.items() if n not in model.params()}
+        members |= {_STATE + n: v.container.array for n, v in variables.items() if n not in model.params()}
     archive.write(path, {_ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8), **members})
 
 

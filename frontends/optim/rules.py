@@ -233,7 +233,7 @@ def _each(loss_or_grads: Any, params: Any, rate: Any, rule: Rule) -> Updates:
 def zeros(p: SharedVariable, what: str) -> SharedVariable:
     """A variable of a rule's own, of a parameter's shape and dtype."""
     name = f"{p.name}.{what}" if p.name else what
-    value = p.get_value(borrow=True)
+    value = p.container.array
     return T.shared(np.zeros(value.shape, value.dtype), name, broadcastable=p.broadcastable)
 
 

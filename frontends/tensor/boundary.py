@@ -50,6 +50,11 @@ class View:
         whole = array.view(self.container.array.dtype)
         self.container.array = whole.reshape(array.shape[:-1]) if whole.dtype.kind == "c" else whole
 
+    @property
+    def exclusive(self) -> bool:
+        """As the container says."""
+        return self.container.exclusive
+
 
 def views(containers: Sequence[Container]) -> list[Any]:
     """The containers, those of other dtypes behind a view."""

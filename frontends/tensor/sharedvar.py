@@ -33,7 +33,8 @@ class Container:
 
     `version` grows whenever the user replaces the array, so that whoever keeps an address or a
     shape knows to look again. `exclusive` is false where the user may hold the very array
-    (`borrow=True`): then another value gets storage of its own.
+    (`borrow=True`): then another value gets storage of its own, and functions that write to it
+    look whether their arguments lie there.
     """
 
     __slots__ = ("array", "exclusive", "name", "version")
@@ -49,6 +50,12 @@ class Container:
         self.array = array
         self.exclusive = exclusive
         self.version += 1
+
+    def lend(self) -> np.ndarray[Any, Any]:
+        """The array itself, for the user."""
+        if self.exclusive:
+            self.array, self.exclusive = self.array.view(), False  # another object: functions look again
+        return self.array
 
 
 class SharedVariable(TensorVariable):
@@ -77,8 +84,7 @@ class SharedVariable(TensorVariable):
     ) -> np.ndarray[Any, Any]:
         """The value; a copy, unless `borrow`, which may give the storage itself."""
         if borrow:
-            self.container.exclusive = False
-            return self.container.array
+            return self.container.lend()
         return self.container.array.copy()
 
     def set_value(self, new_value: Any, borrow: bool = False) -> None:

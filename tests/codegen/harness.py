@@ -52,6 +52,8 @@ def aligned(x: Array) -> Array:
 class Held:
     """What holds a shared variable."""
 
+    exclusive = True
+
     def __init__(self, array: Array) -> None:
         self.array = aligned(array)
 

@@ -36,6 +36,8 @@ func @f(%x: f32[n,3], %i: i64[], %b: bool[n]) -> (f32[n,3]) {
 
 
 class Holder:
+    exclusive = True
+
     def __init__(self, array: Any) -> None:
         self.array = array
 

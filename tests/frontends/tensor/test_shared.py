@@ -7,6 +7,7 @@ import pytest
 
 import arignote.frontends.tensor as T
 from arignote.frontends.tensor import shared
+from arignote.frontends.tensor.sharedvar import aligned_copy
 from arignote.ir.diag import IRError
 
 
@@ -116,3 +117,20 @@ def test_sizes_that_never_change() -> None:
         shared(np.ones((3, 4)), shape=(2, 4))
     with pytest.raises(TypeError, match="not both"):
         shared(np.ones((3, 1)), shape=(3, 1), broadcastable=(False, True))
+
+
+@pytest.mark.parametrize("kind", ["borrowed", "part", "adopted"])
+def test_arguments_in_the_memory_of_what_is_updated(kind: str) -> None:
+    x = T.dmatrix("x")
+    start = np.random.default_rng(0).normal(size=(40, 40))
+    given = aligned_copy(start)
+    w = shared(given, borrow=kind == "adopted")
+    step = T.function([x], x.sum(), updates=[(w, T.roll(x, 1, axis=0) + w)])
+    step(np.zeros((40, 40)))  # before anything is lent
+    w.set_value(given, borrow=kind == "adopted")
+    for _ in range(2):
+        old, lent = w.get_value(), w.get_value(borrow=True)
+        argument = {"borrowed": lent, "part": lent[:], "adopted": given}[kind]
+        assert step(argument) == pytest.approx(old.sum())
+        np.testing.assert_array_equal(w.get_value(), np.roll(old, 1, axis=0) + old)
+    assert lent is w.get_value(borrow=True), "the variable is where it was"

@@ -79,6 +79,30 @@ def test_counts_that_vary_from_call_to_call(make: Callable[[Any], Any]) -> None:
         np.testing.assert_allclose(f(k), reference(k))
 
 
+def test_a_size_that_becomes_1_beside_one_that_varies() -> None:
+    x, y = T.dvector("x"), T.dvector("y")
+    f = ar.function([x, y], x[::2] * y)
+    for n in (6, 2, 1, 5):
+        a, b = np.arange(n) + 1.0, np.arange((n + 1) // 2) + 2.0
+        np.testing.assert_array_equal(f(a, b), a[::2] * b)
+    with pytest.raises(ValueError, match=r"(?s)is 1 but would have to stretch to 3.*test_sizes_at_calls.py"):
+        f(np.ones(2), np.ones(3))
+
+
+def test_a_size_that_is_1_in_all_calls_beside_one_that_varies() -> None:
+    x, y, n = T.dmatrix("x"), T.dmatrix("y"), T.lscalar("n")
+    product = x[:, n:] * y
+    f = ar.function([x, y, n], [product, T.grad((product**2).sum(), y)])
+    for rows, columns, start in ((3, 4, 3), (5, 2, 1), (5, 3, 2), (2, 3, 2), (2, 1, 0)):
+        a, b = np.arange(rows * columns).reshape(rows, columns) + 1.0, np.arange(rows).reshape(rows, 1) + 2.0
+        got = f(a, b, start)
+        np.testing.assert_array_equal(got[0], a[:, start:] * b)
+        np.testing.assert_array_equal(got[1], 2 * a[:, start:] ** 2 * b)
+    for wide, thin in ((np.ones((2, 3)), np.ones((2, 1))), (np.ones((2, 2)), np.ones((2, 2)))):
+        with pytest.raises(ValueError, match=r"(?s)stretch to 2.*test_sizes_at_calls.py"):
+            f(wide, thin, 1)
+
+
 def test_sizes_beyond_all_memory_are_refused_and_forgotten() -> None:
     n = T.lscalar("n")
     f = ar.function([n], T.zeros((n, n)))
