@@ -2,6 +2,7 @@
 
 Places outside of the image are moved to its edge, where they change no maximum, or left out of sums; along the last
 axis only the windows at the ends pay for that. Where windows share no element, gradients are stored and not added.
+Windows of known sizes that lie within the image go in vectors (`poolrows`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import ZERO, Buffer, add, i64, is_const, linear_index, mul
+from arignote.codegen.poolrows import PoolRows, Row
 from arignote.codegen.scalar import K
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
@@ -44,7 +46,14 @@ class _Pool:
         dims = [i64(d) if isinstance(d, int) else v for d, v in pairs]
         self.s, self.o = dims[: len(self.space)], dims[len(self.space) :]
         self.whole = [self.fits(axis) for axis in range(len(self.space))]
-        self.apart = all(self.whole) and all(by >= w for by, w in zip(self.strides, self.window, strict=True))
+        windows = list(zip(self.window, self.strides, strict=True))
+        self.apart = all(self.whole) and all(by >= w for w, by in windows)
+        self.rows: PoolRows | None = None
+        fixed = is_const(self.s[-1]) and is_const(self.o[-1])
+        if fixed and PoolRows.applies(self.kind, self.dtype, windows, self.apart, target):
+            self.rows = PoolRows(
+                self.e, self.kind, self.buffers, target, windows, self.space, self.size, self.whole
+            )
 
     def fits(self, axis: int) -> bool:
         """Whether all windows are known to lie within the image."""
@@ -84,7 +93,8 @@ class _Pool:
         """The windows whose first numbers are `at`."""
         axis = len(at)
         if axis < len(self.space) - 1:
-            self.e.loop(self.o[axis], lambda o: self.nest([*at, o], image, result))
+            done = i64(self.blocks(at, image, result) if axis == len(self.space) - 2 else 0)
+            self.e.loop(self.o[axis] - done, lambda o: self.nest([*at, o], image, result), start=done)
             return
         rows = [self.places(a, o, self.whole[a]) for a, o in enumerate(at)]
 
@@ -94,15 +104,60 @@ class _Pool:
 
             self.e.loop(count, one, start=first)
 
-        if self.whole[axis] or not is_const(self.s[axis]) or not is_const(self.o[axis]):
+        def within(first: int, last: int) -> None:
+            begin = add(result, linear_index([*at, ZERO], self.o))
+            done = self.in_vectors(rows, first, last, image, begin)
+            windows(i64(done), i64(last - done), True)
+
+        if not is_const(self.s[axis]) or not is_const(self.o[axis]):
             windows(ZERO, self.o[axis], self.whole[axis])
             return
         count, by, w, low = int(self.o[axis].value), self.strides[axis], self.window[axis], self.low[axis]
         first = min(-(-low // by), count)
         last = max(min((int(self.s[axis].value) - w + low) // by + 1, count), first)
         windows(ZERO, i64(first), False)
-        windows(i64(first), i64(last - first), True)
+        within(first, last)
         windows(i64(last), i64(count - last), False)
+
+    def blocks(self, at: list[Any], image: Any, result: Any) -> int:
+        """Do rows of windows that go together; their number. `at`: the numbers on all axes but the last two."""
+        if self.rows is None or self.rows.together == 1:
+            return 0
+        pooled, together = self.rows, self.rows.together
+        row, by, count = len(at), self.strides[len(at)], int(self.o[-1].value)
+        blocks = min(int(self.o[row].value), int(self.s[row].value) // by) // together
+        rows = [self.places(a, o, self.whole[a]) for a, o in enumerate(at)]
+
+        def block(q: Any) -> None:
+            o = self.e.bind(mul(q, i64(together)), "o")
+            starts = [
+                self.e.bind(add(image, linear_index([*(i for i, _ in r), mul(o, i64(by)), ZERO], self.s)), "start")
+                for r in itertools.product(*rows)
+            ]
+            pooled.block(starts, count, add(result, linear_index([*at, o, ZERO], self.o)))
+
+        self.e.loop(i64(blocks), block)
+        done: int = blocks * together
+        return done
+
+    def in_vectors(self, rows: Sequence[list[tuple[Any, Any]]], first: int, last: int, image: Any, result: Any) -> int:
+        """Do windows of a row from number `first` on, in vectors, `last` at most; the number of the next one."""
+        by, size, low = self.strides[-1], int(self.s[-1].value), self.low[-1]
+        if self.rows is None:
+            return first
+        # What vectors read ends with a stride, be it longer than what a window takes of it.
+        last = min(last, (size + low) // by - self.rows.reach + 1)
+        if last - first < 2:
+            return first
+        taps = []
+        for row in itertools.product(*rows):
+            there = None
+            for _, c in row:
+                there = c if there is None else there if c is None else tirx.And(there, c)
+            at = linear_index([*(i for i, _ in row), i64(-low)], self.s)
+            taps.append(Row(self.e.bind(add(image, at), "row"), 0, there if self.kind == "sum" else None))
+        self.rows.row(taps, first, last - first, result)
+        return last
 
     def places(self, axis: int, o: Any, whole: bool) -> list[tuple[Any, Any]]:
         """(index, whether it is there or None) of the places of window `o` of an axis."""
@@ -156,8 +211,9 @@ class _Pool:
         for n, at in enumerate(places[1:], 1):
             y = e.bind(x.load(at), "y")
             better = tirx.GT(y, best)
-            if is_float(self.dtype):
-                better = tirx.Or(better, K.isnan(y))
+            if is_float(self.dtype):  # the first one that is no number is larger than numbers
+                none = K.isnan(y)
+                better = tirx.Or(better, tirx.And(none, tirx.Not(K.isnan(best))) if labels else none)
             if labels:
                 where = e.bind(tirx.Select(better, labels[n], where), "w", chained=True)
             best = e.bind(tirx.Select(better, y, best), "best", chained=True)

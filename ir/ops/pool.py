@@ -1,9 +1,9 @@
 """Pooling over the last axes: sums and maxima of windows, and the linear maps that their gradients are.
 
 Window o of an axis holds the elements o * strides - low + (0 .. window - 1), as far as there are any; `size` says how
-many windows there are. Among equal maxima the first one in C order counts, so the gradient of a tie goes to one
-element. `pool_sum` and `pool_spread` are each other's transpositions, as `pool_pick` and `pool_put` are in their
-second operand.
+many windows there are. Among equal maxima, and among elements that are no number, the first one in C order counts, so
+the gradient of a tie goes to one element. `pool_sum` and `pool_spread` are each other's transpositions, as `pool_pick`
+and `pool_put` are in their second operand.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Windows:
         where = np.full(best.shape, -1)
         for n, (at, inside) in enumerate(self.each()):
             y = x[at]
-            better = inside & ((where < 0) | (y > best) | (y != y))
+            better = inside & ((where < 0) | (y > best) | ((y != y) & (best == best)))
             best[better], where[better] = y[better], n
         return best, where
 

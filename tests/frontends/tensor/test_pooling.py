@@ -95,6 +95,63 @@ def test_a_grid_of_pools(symbolic: bool, dtype: str) -> None:
     assert at == result.size
 
 
+#: Rows longer than a vector and shorter ones, of which some lie one behind the other; cut and padded borders; volumes.
+VECTORS: list[tuple[tuple[int, ...], Any, Any, Any, bool]] = [
+    ((3, 2, 24, 24), (2, 2), (2, 2), (0, 0), True),
+    ((1, 1, 5, 75), (2, 2), (2, 2), (0, 0), True),
+    ((1, 2, 5, 75), (2, 2), (2, 2), (0, 0), False),
+    ((2, 3, 8, 8), (2, 2), (2, 2), (0, 0), True),
+    ((5, 11, 6), (2, 2), (2, 2), (0, 0), True),
+    ((2, 10, 9), (2, 3), (2, 3), (0, 0), True),
+    ((2, 12, 9), (2, 1), (3, 2), (0, 0), True),
+    ((1, 9, 7), (2, 2), (3, 3), (0, 0), True),
+    ((1, 9, 40), (3, 3), (2, 2), (1, 1), True),
+    ((2, 6, 38), (3, 2), (1, 1), (0, 1), True),
+    ((1, 7, 50), (1, 4), (2, 3), (0, 2), True),
+    ((2, 4, 4, 8), (2, 2, 2), (2, 2, 2), (0, 0, 0), True),
+    ((1, 5, 6, 20), (3, 2, 2), (1, 2, 2), (1, 0, 0), True),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pools_in_vectors_with_ties(dtype: str) -> None:
+    arrays = [rng.integers(0, 4, shape).astype(dtype) for shape, *_ in VECTORS]
+    inputs = [T.TensorType(dtype, shape=a.shape)() for a in arrays]
+    outputs = []
+    for x, (_, ws, stride, pad, ignore) in zip(inputs, VECTORS, strict=True):
+        pool = pool_2d if len(ws) == 2 else pool_3d
+        for mode in ("max", "sum"):
+            y = pool(x, ws, ignore, stride, pad, mode)
+            outputs += [y, T.grad(T.sqr(y + 1).sum(), x)]
+    results = iter(ar.function(inputs, outputs)(*arrays))
+    for a, (_, *args) in zip(arrays, VECTORS, strict=True):
+        ws, stride, pad, ignore = args
+        for mode in ("max", "sum"):
+            values = pooled(a, None, ws, ignore, stride, pad, mode)[0]
+            np.testing.assert_allclose(next(results), values, rtol=1e-6, err_msg=f"{a.shape} {args} {mode}")
+            want = pooled(a, 2 * (values + 1), ws, ignore, stride, pad, mode)[1]
+            np.testing.assert_allclose(next(results), want, rtol=1e-6, err_msg=f"gradient {a.shape} {args} {mode}")
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 6), (1, 4, 40), (1, 3, 3)])
+def test_of_elements_that_are_no_number_the_first_counts(shape: tuple[int, ...]) -> None:
+    x, v = T.TensorType("float32", shape=shape)(), T.TensorType("float32", shape=shape)()
+    step = 1 if shape[-1] == 3 else 2
+    y = pool_2d(x, (2, 2), True, (step, step))
+    f = ar.function([x, v], [y, T.grad(y.sum(), x), Rop(y, x, v)])
+    for nans in itertools.product((False, True), repeat=4):
+        a = rng.integers(0, 4, shape).astype("float32")
+        a[..., :2, :2][..., np.reshape(nans, (2, 2))] = np.nan
+        b = rng.normal(size=shape).astype("float32")
+        got, gradient, derivative = f(a, b)
+        np.testing.assert_array_equal(got, pooled(a, None, (2, 2), True, (step, step), (0, 0), "max")[0])
+        want = pooled(a, None, (2, 2), True, (step, step), (0, 0), "max")[1]  # argmax takes the first one, too
+        np.testing.assert_array_equal(gradient, want)
+        if step == 2:
+            tall, wide = shape[1] // 2, shape[2] // 2
+            np.testing.assert_array_equal(derivative, (want * b).reshape(1, tall, 2, wide, 2).sum(axis=(2, 4)))
+
+
 def test_volumes_and_old_names() -> None:
     x = rng.normal(size=(2, 4, 5, 6))
     outputs = [
