@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 import arignote as ar
 import arignote.tensor as T
 from arignote import layers as L
@@ -62,7 +64,7 @@ class Dcgan(GanModel):
         return L.Dense(Labelled([net, classes]), 1, "sigmoid", W=SMALL, b=None)
 
     def _leaky(self, x: Any) -> Any:
-        return T.nnet.relu(x, self.slope)
+        return T.nnet.relu(x, np.asarray(self.slope, x.dtype))  # a Python number would make it float64
 
     def _dense(self, below: L.Layer, units: int, nonlinearity: Any) -> L.Layer:
         return L.Nonlinearity(L.BatchNorm(L.Dense(below, units, W=SMALL, b=None)), nonlinearity)
