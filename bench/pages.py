@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bench import curves_page, quality, report, table
+from bench import curves_page, quality, reading, report, table
 from bench.environment import RESULTS
 from bench.schema import SchemaError
 
@@ -82,11 +82,13 @@ def quality_table_command() -> None:
     """Write what each model reached in its newest run into bench/QUALITY.md."""
     try:
         reports = [report.load(path) for path in RESULTS.glob("train-*.json")]
+        read = [report.load(path) for path in RESULTS.glob("reading-*.json")]
     except SchemaError as error:
         raise click.ClickException(str(error)) from None
     if not reports:
         raise click.ClickException("there are no results of `python -m bench quality`")
-    (RESULTS.parent / "QUALITY.md").write_text(quality.PREFACE + quality.page(reports) + "\n", encoding="utf-8")
+    text = quality.PREFACE + quality.page(reports) + "\n" + reading.page(read)
+    (RESULTS.parent / "QUALITY.md").write_text(text, encoding="utf-8")
 
 
 @click.command("table")

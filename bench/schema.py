@@ -9,7 +9,7 @@ from typing import Any
 VERSION = 1
 KINDS = (
     "run", "overhead", "compile-time", "import-time", "roofline", "follow", "curves", "ops", "memory", "convolutions",
-    "train",
+    "train", "reading",
 )  # fmt: skip
 
 Check = Callable[[Any], bool]
@@ -152,11 +152,21 @@ _RECORD: dict[str, Check] = {
     "test_loss": _or_none(_number),
     "test_error": _or_none(_positive),
 }
+_READ: dict[str, Check] = {
+    "model": _text,
+    "data": _text,
+    "classifier": _text,
+    "real": _positive,
+    "count": _count,
+    "share": _positive,
+    "shares": lambda v: isinstance(v, list) and bool(v) and all(_positive(x) for x in v),
+}
 #: Kind of results that are of training -> the fields of each, of which one, if any, is a list, and the fields of these.
 TRAININGS: dict[str, tuple[dict[str, Check], str, dict[str, Check]]] = {
     "follow": (_FOLLOWED, "", {}),
     "curves": (_CURVES, "validations", _VALIDATED),
     "train": (_TRAINED, "records", _RECORD),
+    "reading": (_READ, "", {}),
 }
 _LIMIT: dict[str, Check] = {
     "threads": _count,

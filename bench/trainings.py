@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bench import curves, follow, quality, report
+from bench import curves, follow, quality, reading, report
 from bench import options as opt
 from bench.twins import NoTwinError
 
@@ -86,4 +86,26 @@ def quality_command(folders: tuple[Path, ...], out: str | None) -> None:
         opt.save(document, out)
 
 
-COMMANDS = (follow_command, curves_command, quality_command)
+@click.command("reading")
+@click.argument("generator", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("classifier", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--count", default=100, show_default=True, help="Images of each class.")
+@opt.seed_option
+@opt.out_option
+def reading_command(generator: Path, classifier: Path, count: int, seed: int, out: str | None) -> None:
+    """How often a trained classifier reads what a trained generator draws of a class as that class.
+
+    GENERATOR and CLASSIFIER are folders that `arignote train` wrote.
+    """
+    from arignote.models.training import CheckpointError
+
+    try:
+        result = reading.measure(generator, classifier, count=count, seed=seed)
+    except (quality.NoRunError, CheckpointError) as error:
+        raise click.ClickException(str(error)) from None
+    opt.log(f"{result['classifier']} reads {100 * result['share']:.1f} % of what {result['model']} draws")
+    command = opt.command_line("reading", [generator.name, classifier.name], {"count": count, "seed": seed})
+    opt.save(report.envelope("reading", [result], command=command, seed=seed, versions=quality.versions()), out)
+
+
+COMMANDS = (follow_command, curves_command, quality_command, reading_command)

@@ -31,7 +31,7 @@ class SegNet(MomentumModel):
 
     name: ClassVar[str] = "segnet"
     chapter: ClassVar[int] = 8
-    quality: ClassVar[str] = "scenes, CamVid: pixel accuracy above that of the most frequent class"
+    quality: ClassVar[str] = "pixel accuracy above that of the most frequent class (test: scenes 76.1 %, CamVid 27.5 %)"
     embedded: ClassVar[str] = "scenes"
     files: ClassVar[str] = "camvid"
     image_shape: ClassVar[tuple[int, ...]] = (3, 32, 32)

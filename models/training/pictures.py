@@ -14,6 +14,7 @@ from arignote.models.training.curves import new_figure, write_figure
 Array = NDArray[Any]
 
 MOST = 100  # images in a picture, by default
+LETTER = 0.085  # inches of the title
 COLUMNS = 12  # of an image and its maps
 
 
@@ -45,7 +46,7 @@ def images_picture(
         tiles = (tiles - low) / np.where(spread > 0, spread, 1)
     columns = min(len(tiles), columns or math.ceil(math.sqrt(len(tiles))))
     rows = math.ceil(len(tiles) / columns)
-    figure = new_figure(max(3.0, 0.9 * columns), 0.6 + (1.1 if names else 0.9) * rows)
+    figure = new_figure(max(LETTER * len(title), 0.9 * columns), 0.6 + (1.1 if names else 0.9) * rows)
     figure.suptitle(title, fontsize=10)
     places = np.reshape(figure.subplots(rows, columns), -1)
     for axes in places:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from arignote.models.book.dcgan import Dcgan
 from arignote.models.commands import folder
-from arignote.models.training import Checkpoint, checkpoint
+from arignote.models.commands import predict as predict_command
+from arignote.models.data import load_digits
+from arignote.models.training import Checkpoint, History, checkpoint
 from bench import main as command_line
-from bench import quality, report, schema
+from bench import quality, reading, report, schema
 
 RECORD = {
     "epoch": 0, "minibatch": 83, "iteration": 82, "train_loss": 1.23456789, "valid_loss": 0.5, "valid_error": 0.125,
@@ -70,3 +76,34 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
     for path, message in ((tmp_path / "empty", "holds no run"), (run(tmp_path / "short", records=[]), "ended before")):
         done = CliRunner().invoke(command_line.main, ["quality", str(path)])
         assert done.exit_code == 1 and message in done.output
+
+
+def test_what_a_generator_draws_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A classifier that takes everything for a 3 reads a tenth of it, and as many real images as are 3."""
+    pytest.importorskip("sklearn")
+    model = Dcgan(filters=2, units=4, noise=3)
+    made, read = folder.RunFolder(tmp_path / "made"), folder.RunFolder(tmp_path / "read")
+    for one, name, settings in ((made, "dcgan", asdict(model)), (read, "mnist_cnn", {})):
+        one.prepare()
+        one.write_record(folder.RunRecord(name, "digits", None, settings, 0, 1, 1, None))
+    model.task(None, seed=0).save(made.weights, History())
+    seen: list[Any] = []
+
+    def classify(images: Any) -> tuple[Any, None]:
+        seen.append(images)
+        return np.full(len(images), 3), None
+
+    monkeypatch.setattr(predict_command, "load_classifier", lambda *_: (None, SimpleNamespace(classify=classify)))
+    arguments = ["reading", str(made.path), str(read.path), "--count", "4", "--out", str(tmp_path)]
+    done = CliRunner().invoke(command_line.main, arguments)
+    assert done.exit_code == 0, done.output
+    (path,) = tmp_path.glob("reading-*.json")
+    (result,) = report.load(path)["results"]
+    assert result["shares"] == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0] and result["share"] == pytest.approx(0.1)
+    assert seen[0].shape == (40, 784) and 0 <= seen[0].min() < seen[0].max() <= 1
+    test = load_digits().test.y
+    assert result["real"] == np.mean(test == 3)
+    row = reading.page([report.load(path)]).splitlines()[-1]
+    assert row.startswith("| `dcgan` | digits | 10.0 % | 0.0 % | 40 | `mnist_cnn` |")
+    done = CliRunner().invoke(command_line.main, ["reading", str(read.path), str(made.path)])
+    assert done.exit_code == 1 and "no runs of a generator and of a classifier" in done.output
