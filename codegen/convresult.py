@@ -124,7 +124,7 @@ class Results:
         e.loop(i64(len(rows)), row)
 
     def function(self, others: dict[Any, Buffer], n: Any, *more: Any) -> Any:
-        """The kernel: pointers to source, filters and packed filters are in `others`."""
-        source, filters, packed = others
-        params = [source, filters, *self.params, packed, n, *more]
+        """The kernel: pointers to source, filters and, where there are any, packed filters are in `others`."""
+        source, filters, *packed = others
+        params = [source, filters, *self.params, *packed, n, *more]
         return private_function(params, {**others, **self.buffers}, self.e.stmts)

@@ -2,8 +2,9 @@
 
 A panel holds, for some channels and all elements of the filter, the pixels that a few rows of the result read: the
 columns of "im2col", made when they are needed and small enough for the first-level cache. A tile of the result is R
-filters x V vectors of pixels: each step broadcasts R weights, which are packed in that order, onto V vectors of the
-panel. The gradient of the image is the same with the filters transposed, once for each phase of the strides.
+filters x V vectors of pixels: each step broadcasts R weights onto V vectors of the panel. Filters are read where they
+lie, one after the other. The gradient of the image is the same with the filters transposed, once for each phase of the
+strides; these are packed in the order in which tiles read them.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ ROOM = 64  # channels of the source, of which there may be any number up to a mu
 
 
 class ConvTile(ConvKernel):
-    """A function of (source, filters, what `results` takes, packed filters, batch), and of the number of channels of
-    the image where these are many: `conv`, or `conv_data` if `back`. Convolutions that differ in the number of channels
-    alone are one function where their tiles and buffers are the same (`key`)."""
+    """A function of (source, filters, what `results` takes, packed filters if `back`, batch), and of the number of
+    channels of the image where these are many: `conv`, or `conv_data` if `back`. Convolutions that differ in the number
+    of channels alone are one function where their tiles and buffers are the same (`key`)."""
 
     def __init__(self, sizes: Sizes, target: Target, back: bool, results: Results) -> None:
         self.s, self.back, self.e, self.results = sizes, back, results.e, results
@@ -55,8 +56,10 @@ class ConvTile(ConvKernel):
         self.room = sizes.k if back else ceil_div(sizes.c, ROOM) * ROOM if self.given else sizes.c
         self.axes = sizes.phases() if back else [sizes.forward()]
         self.n = tirx.Var("n", "int64")
-        self.pointers = {v: pointer_var(v, sizes.dtype) for v in ("x", "w", "p")}
-        self.x, self.w, self.p = (Buffer(v + "_b", sizes.dtype, i64(1)) for v in self.pointers)
+        self.pointers = {v: pointer_var(v, sizes.dtype) for v in (("x", "w", "p") if back else ("x", "w"))}
+        self.x, self.w, *packed = buffers = [Buffer(v + "_b", sizes.dtype, i64(1)) for v in self.pointers]
+        self.p = packed[0] if back else self.w
+        self.memory = dict(zip(self.pointers.values(), buffers, strict=True))
         work = 2.0 * sizes.k * sizes.c * sizes.groups * (sizes.n or 8)
         for v in (*sizes.window, *sizes.out):
             work *= v
@@ -94,8 +97,7 @@ class ConvTile(ConvKernel):
         self.start: Any = ZERO  # of the filters of a phase among the packed ones
         for axes in self.axes:
             self.phase(axes)
-        buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.p), strict=True))
-        return self.results.function(buffers, self.n, *self.given)
+        return self.results.function(self.memory, self.n, *self.given)
 
     # -- one phase --------------------------------------------------------------------------------------------------
 
@@ -104,6 +106,7 @@ class ConvTile(ConvKernel):
         depth, row, col = axes
         self.depth, self.row, self.col = axes
         self.taps = list(itertools.product(*(range(len(a.taps)) for a in axes)))
+        self.taps.sort(key=lambda tap: s.filter_index(self.elements(tap)))
         self.k = mul(self.c, i64(len(self.taps)))
         shape = panel_shape(row.count, col.count, self.lanes, self.most)
         self.vectors, self.height, self.rest = self.tile_sizes(axes)
@@ -113,7 +116,8 @@ class ConvTile(ConvKernel):
         self.one_block = is_const(self.c) and most >= self.room
         self.blocks = e.bind(quotient_up(self.c, i64(most)), "blocks")
         self.block = e.bind(quotient_up(self.c, self.blocks), "block")
-        self.pack_filters()
+        if self.back:
+            self.pack_filters()
         groups = ceil_div(row.count, shape.rows)
         row_bytes = self.room * len(depth.taps) * col.count * row.step * col.step * self.item
         band = min(max(BAND_BYTES // max(row_bytes * shape.rows, 1), 1), groups)
@@ -169,7 +173,8 @@ class ConvTile(ConvKernel):
         self.start = add(self.start, mul(i64(s.groups), mul(self.m, self.k)))
 
     def pack_filters(self) -> None:
-        """The filters in the order in which tiles read them: for every tile of rows, for every step, its rows."""
+        """The filters transposed, in the order in which tiles read them: for every tile of rows, for every step, its
+        rows."""
         e, s = self.e, self.s
         size = 1
         for v in s.window:
@@ -183,9 +188,7 @@ class ConvTile(ConvKernel):
                     at = s.filter_index(self.elements(tap))
                     for r in range(height):
                         m = add(row, i64(r))
-                        k, ch = (c, m) if self.back else (m, c)
-                        channels = self.m if self.back else self.c
-                        index = add(mul(add(mul(add(mul(g, i64(s.k)), k), channels), ch), i64(size)), i64(at))
+                        index = add(mul(add(mul(add(mul(g, i64(s.k)), c), self.m), m), i64(size)), i64(at))
                         step = add(mul(c, i64(len(self.taps))), i64(t))
                         e.add(self.p.store(add(base, add(mul(step, i64(height)), i64(r))), self.w.load(index)))
 
@@ -261,13 +264,18 @@ class ConvTile(ConvKernel):
         e, lanes = self.e, self.lanes
         g, out, at = where
         base = add(mul(add(mul(g, self.m), row), self.k), self.start)
-        base = e.bind(add(base, mul(steps[0], i64(height))), "base")
+        if self.back:
+            base = e.bind(add(base, mul(steps[0], i64(height))), "base")
+            starts, pitch = [add(base, i64(r)) for r in range(height)], i64(height)
+        else:
+            base = e.bind(add(base, steps[0]), "base")
+            starts, pitch = [e.bind(add(base, mul(i64(r), self.k)), "row") for r in range(height)], i64(1)
         accs = [[self.accumulator() for _ in range(used)] for _ in range(height)]
 
         def step(kk: Any) -> None:
             ys = [e.bind(panel.load(add(mul(kk, i64(self.pitch)), i64(u))), "y") for u in range(used)]
             for r, line in enumerate(accs):
-                x = e.bind(self.p.load(add(base, add(mul(kk, i64(height)), i64(r)))), "x")
+                x = e.bind(self.p.load(add(starts[r], mul(kk, pitch))), "x")
                 for acc, y in zip(line, ys, strict=True):
                     acc.store(acc.load() + splat(x, lanes) * y)
 

@@ -303,9 +303,9 @@ def scratch_of(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict
         return (w.with_shape((winograd_sums(vectors, others),)),)
     if is_strided(op, x, w, y, attrs):
         return (w.with_shape(((w.shape[0] + 63) * prod_dims(w.shape[1:]),)),)
-    if op != "conv_weight":
+    if op == "conv_data":
         return (w.with_shape((w.size,)),)
-    if not is_outer(w, attrs["groups"]):
+    if op == "conv" or not is_outer(w, attrs["groups"]):
         return ()
     return (w.with_shape(((w.shape[0] + 63 * attrs["groups"]) * prod_dims(w.shape[1:]),)),)
 
