@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from arignote.codegen.bitkernel import Bits, takes
 from arignote.codegen.dotkernel import Dot
 from arignote.codegen.emit import Pointer
+from arignote.codegen.exprs import ZERO
 from arignote.codegen.microkernels import ITEM, Product, ProductKernel
 from arignote.codegen.target import Target
 from arignote.codegen.tilekernel import Tile
+from arignote.codegen.toolchain import tirx
 
 if TYPE_CHECKING:
     from arignote.codegen.host import HostEmitter
@@ -49,16 +52,28 @@ def choose(p: Product, target: Target) -> str:
 
 
 def kernel(p: Product, kind: str, target: Target) -> ProductKernel:
-    """What `choose` chose."""
+    """What `choose` chose, or `bits`."""
+    if kind == "bits":
+        return Bits(p, target)
     return Dot(p, target) if kind == "dot" else Tile(p, target, swap=kind == "swap")
 
 
 def emit_product(
-    host: HostEmitter, p: Product, kind: str, a: Pointer, b: Pointer, c: Pointer, alpha: Any
+    host: HostEmitter, p: Product, kind: str, operands: tuple[Pointer, Pointer, Pointer], alpha: Any, binary: bool
 ) -> None:
-    """Call the kernel of a product; equal products share one."""
+    """Call the kernel of a product of a, b, c; equal products share one. `binary`: whether `a` is likely to hold only 0
+    and 1."""
+    args = [*(x.address() for x in operands), alpha]
+    if not (binary and takes(p, host.target)):
+        _call(host, p, kind, args)
+        return
+    _call(host, p, "bits", [*args, host.status.var.data])
+    host.when(tirx.NE(host.status.load(ZERO), ZERO), lambda: _call(host, p, kind, args))
+
+
+def _call(host: HostEmitter, p: Product, kind: str, args: list[Any]) -> None:
     key = f"gemm {kind} {p}"
     if key not in host.known:
         function = kernel(p, kind, host.target).function()
         host.known[key] = (host.define(f"gemm{len(host.functions)}_{kind}", function), None)
-    host.invoke(host.known[key][0], [a.address(), b.address(), c.address(), alpha])
+    host.invoke(host.known[key][0], args)

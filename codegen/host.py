@@ -13,6 +13,7 @@ from typing import Any
 
 from arignote.codegen import abi as codes
 from arignote.codegen.abi import Check, executed, index_checks
+from arignote.codegen.binary import zeros_and_ones
 from arignote.codegen.clock import Clock
 from arignote.codegen.convolution import convolution_with_epilogue
 from arignote.codegen.emit import Pointer
@@ -47,6 +48,7 @@ class HostEmitter(Places):
         self.guard_ids = {op: n for n, op in enumerate(self.abi.guards)}
         self.checked: set[tuple[Op, Value, int | None]] = set()  # indices that have been checked
         self.used = _used_values(func)
+        self.binary = zeros_and_ones(func)
         self.emitting: Op | None = None
         self.calls: dict[Op, list[str]] = {}  # op -> the functions of the module that it calls
 

@@ -194,7 +194,7 @@ def _gemm(host: HostEmitter, op: Op) -> None:
         product = Product(int(m.value), int(n.value), int(k.value), ta, tb, out.dtype, beta)
         kind = gemm.choose(product, host.target)
         if kind != "blas":
-            gemm.emit_product(host, product, kind, pa, pb, pc, alpha)
+            gemm.emit_product(host, product, kind, (pa, pb, pc), alpha, a in host.binary)
             return
     _Product(host, out.dtype, (m, n, k), ta, tb).emit(pa, pb, pc, alpha, beta)
 

@@ -113,11 +113,13 @@ class ProductKernel(ABC):
         self.pointers = {x: pointer_var(x, p.dtype) for x in sizes}
         self.a, self.b, self.c = (Buffer(x + "_b", p.dtype, i64(n)) for x, n in sizes.items())
         self.alpha = scalar_var("alpha", p.dtype)
+        self.extra: dict[Any, Buffer] = {}  # further pointers, behind alpha
 
     def function(self) -> Any:
         self.body()
         buffers = dict(zip(self.pointers.values(), (self.a, self.b, self.c), strict=True))
-        return private_function([*self.pointers.values(), self.alpha], buffers, self.e.stmts)
+        params = [*self.pointers.values(), self.alpha, *self.extra]
+        return private_function(params, {**buffers, **self.extra}, self.e.stmts)
 
     @abstractmethod
     def body(self) -> None:
