@@ -47,6 +47,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "misc": (),
     "printing": (f"{_T}.printing",),
     "sandbox": (),
+    "sandbox.neighbours": (f"{_T}.nnet.neighbours",),
     "sandbox.rng_mrg": (f"{_T}.random",),
     "sandbox.softsign": (f"{_T}.nnet",),
     "scalar": (f"{_T}.scalar_types",),

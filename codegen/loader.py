@@ -132,6 +132,9 @@ def _session() -> Any:
     openblas()
     import tvm_ffi_orcjit  # type: ignore[import-untyped]
 
+    # The threads of the pool are not there in a forked process, which would wait for them for ever: it works alone.
+    alone = ffi().get_global_func("runtime.config_threadpool")
+    os.register_at_fork(after_in_child=lambda: alone(1, 1))
     return tvm_ffi_orcjit.default_session()
 
 

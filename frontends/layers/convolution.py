@@ -74,7 +74,10 @@ class Conv2D(Layer):
 
     def shape_for(self, shape: Shape) -> Shape:
         window = (self.filters, None, *two(self, "size", self.size))
-        return get_conv_output_shape(shape, window, self.border, self.stride, self.dilation)
+        try:
+            return get_conv_output_shape(shape, window, self.border, self.stride, self.dilation)
+        except ValueError as e:
+            raise ValueError(self.message(str(e).partition(": ")[2])) from None
 
     def output_for(self, x: Any, run: Run) -> Any:
         y = conv2d(
@@ -166,6 +169,10 @@ class Pool2D(Layer):
         self.pad = two(self, "pad", self.pad, 0)
         if self.mode not in ("max", "sum", "average_exc_pad", "average_inc_pad"):
             raise ValueError(self.message(f"mode is max, sum, average_exc_pad or average_inc_pad, not {self.mode!r}"))
+        if any(self.pad) and not self.ignore_border:
+            raise ValueError(self.message(f"pad={self.pad} works only with ignore_border=True"))
+        if any(p >= w for p, w in zip(self.pad, self.size, strict=True)):
+            raise ValueError(self.message(f"pad={self.pad} is not less than size={self.size}"))
         if any(n is not None and n < 1 for n in self.shape_for(shape)):
             raise ValueError(self.message(f"no window of {self.size} fits into {list(shape)}"))
 

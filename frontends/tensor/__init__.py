@@ -158,6 +158,7 @@ from arignote.frontends.tensor.folds import map as map
 from arignote.frontends.tensor.folds import reduce as reduce
 from arignote.frontends.tensor.folds import unroll_scan as unroll_scan
 from arignote.frontends.tensor.gradient import consider_constant, grad
+from arignote.frontends.tensor.graph import Variable
 from arignote.frontends.tensor.grids import *  # noqa: F403
 from arignote.frontends.tensor.indexing import inc_subtensor, set_subtensor
 from arignote.frontends.tensor.io import In, Out, Param
@@ -251,7 +252,6 @@ abs = abs_
 as_tensor = as_tensor_variable
 Constant = TensorConstant
 Tensor = TensorType
-Variable = TensorVariable
 setattr(var, "TensorVariable", TensorVariable)  # Theano's `tensor.var` is a module and a function  # noqa: B010
 globals().update(_CONSTRUCTORS)
 

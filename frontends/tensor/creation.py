@@ -59,7 +59,8 @@ class TypedMaker(Protocol):
 
 
 class Plural(Protocol):
-    """Makes several variables: by number, or by names. One name makes one variable."""
+    """Makes several variables: by number, or by names, which may be the letters of one text. One name makes one
+    variable."""
 
     def __call__(self, *names: Any) -> Any: ...
 
@@ -106,12 +107,11 @@ def _plural(name: str, make: Callable[..., TensorVariable]) -> Plural:
     def several(*names: Any) -> Any:
         if len(names) == 1 and isinstance(names[0], int):
             return [make() for _ in range(names[0])]
-        if len(names) == 1:
-            return make(names[0])
-        return [make(n) for n in names]
+        given = names[0] if len(names) == 1 else names  # one text of several letters names as many variables
+        return make(*given) if len(given) == 1 else [make(n) for n in given]
 
     several.__name__ = several.__qualname__ = name
-    several.__doc__ = f"Several variables: {name}(2), or {name}('x', 'y')."
+    several.__doc__ = f"Several variables: {name}(2), {name}('x', 'y') or {name}('xy')."
     return several
 
 

@@ -17,7 +17,7 @@ from arignote.frontends.tensor.masks import mask_index
 from arignote.frontends.tensor.plans import Plan, as_value
 from arignote.frontends.tensor.shapes import dim_of, dimshuffle
 from arignote.ir.core import Value
-from arignote.ir.types import is_integer, promote
+from arignote.ir.types import is_float, is_integer, promote
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -135,7 +135,8 @@ def _write(x: Any, y: Any, mode: str, name: str) -> TensorVariable:
         )
     v = as_tensor_variable(y).value_
     target = plan.x.dtype
-    if promote(target, v.dtype) != target:
+    same = any(kind(target) and kind(v.dtype) for kind in (is_float, is_integer))  # NumPy's and Theano's rule
+    if promote(target, v.dtype) != target and not same:
         verb = "increment" if mode == "add" else "set"
         raise TypeError(
             f"Trying to {verb} a {as_tensor_variable(x).dtype} subtensor with a "

@@ -22,7 +22,7 @@ from arignote.frontends.tensor.updates import OrderedUpdates
 from arignote.ir.builder import Builder
 from arignote.ir.core import Op, Value
 from arignote.ir.loops import Loop, element_type
-from arignote.ir.types import DimLike, same_dim
+from arignote.ir.types import DimLike, is_integer, same_dim
 
 if TYPE_CHECKING:
     from arignote.frontends.tensor.variable import TensorVariable
@@ -330,7 +330,7 @@ class _Scan:
     def _check_strict(self, loop: Loop, rest: list[Any]) -> None:
         given = {v.value_ for v in rest} | {x for x, _ in loop.seqs}
         for outer, _ in loop.invariants:
-            if outer not in given and (outer.owner is None or leaves_of([outer])):
+            if not _is_size(outer) and not given.issuperset(leaves_of([outer], given)):
                 raise MissingInputError(
                     f"{self.title}: fn uses {outer.name or type_text(outer)}, which strict=True does not allow: "
                     "pass it in non_sequences"
@@ -378,6 +378,14 @@ def _are_updates(part: Any) -> bool:
     return isinstance(part, (list, tuple)) and len(part) > 0 and all(
         isinstance(p, (list, tuple)) and len(p) == 2 and isinstance(p[0], SharedVariable) for p in part
     )
+
+
+def _is_size(value: Value) -> bool:
+    """Whether a scalar is computed from sizes of tensors and constants only."""
+    op = value.owner
+    if op is None or value.ndim or not (is_integer(value.dtype) or value.dtype == "bool"):
+        return False
+    return op.name in ("dim", "const") or (bool(op.operands) and all(map(_is_size, op.operands)))
 
 
 def report_forgotten(ops: Iterable[Op], updates: Container[SharedVariable]) -> None:

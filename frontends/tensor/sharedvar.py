@@ -61,6 +61,8 @@ class Container:
 class SharedVariable(TensorVariable):
     """A variable with a value. `get_value`, `set_value`; `updates=` of functions change it."""
 
+    symbolic = False
+
     def __init__(self, leaf: Leaf, container: Container, strict: bool, downcast: bool | None):
         super().__init__(leaf)
         leaf.variable = self

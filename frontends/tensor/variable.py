@@ -21,8 +21,20 @@ if TYPE_CHECKING:
     from arignote.frontends.tensor.callable import Function
 
 
-class TensorVariable(Operators, Methods, Variable):
+class _Kind(type):
+    """Of tensors: constants and shared variables have all that `TensorVariable` has, but are no instances of it for
+    programs, which tell symbolic values by this, as they did in Theano."""
+
+    symbolic: bool
+
+    def __instancecheck__(cls, x: object) -> bool:
+        return type.__instancecheck__(cls, x) and (not cls.symbolic or getattr(type(x), "symbolic", True))
+
+
+class TensorVariable(Operators, Methods, Variable, metaclass=_Kind):
     """A symbolic tensor. `==` compares identity, as variables are keys; `T.eq` is elementwise."""
+
+    symbolic = True
 
     def __init__(self, value: Value, plan: Plan | None = None) -> None:
         super().__init__(value)
@@ -129,6 +141,8 @@ class TensorVariable(Operators, Methods, Variable):
 
 class TensorConstant(TensorVariable):
     """A constant: `value` is its array."""
+
+    symbolic = False
 
     @property
     def value(self) -> np.ndarray[Any, Any]:

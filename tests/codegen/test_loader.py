@@ -138,3 +138,22 @@ def test_blas_starts_no_threads_of_its_own() -> None:
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "3"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "3"]
+
+
+def test_a_forked_process_works_alone(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, numpy as np, arignote as ar, arignote.tensor as T\n"
+        "x = T.fmatrix()\n"
+        "f = ar.function([x], T.tanh(T.dot(x, x.T) + T.exp(x).sum()))\n"
+        "a = np.full((600, 600), 0.1, np.float32)\n"
+        "want = f(a)  # with the threads of this process\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.alarm(120)\n"
+        "    new = ar.function([x], T.exp(x).sum())(a) > 0\n"
+        "    os._exit(int(not (new and np.array_equal(f(a), want))))\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert np.array_equal(f(a), want)\n"
+    )
+    env = {**os.environ, "ARIGNOTE_CACHE_DIR": str(tmp_path), "ARIGNOTE_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", program], env=env, check=True, timeout=200)

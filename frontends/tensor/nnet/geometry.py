@@ -46,11 +46,16 @@ def sizes_attrs(**sizes: Sequence[Size]) -> tuple[list[Value], dict[str, Any]]:
 
 def per_axis(value: Any, count: int, what: str) -> tuple[int, ...]:
     """`count` positive integers: of one for all axes, or of a sequence."""
-    given = (value,) * count if isinstance(value, (int, np.integer)) else tuple(value)
+    given = (value,) * count if isinstance(value, (int, np.integer)) else _listed(value)
     good = len(given) == count and all(isinstance(v, (int, np.integer)) and v >= 1 for v in given)
     if not good:
         raise ValueError(f"{what} must be {count} integers of at least 1, not {value!r}")
     return tuple(int(v) for v in given)
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    """The elements of a sequence; none of anything else, symbolic vectors included."""
+    return tuple(value) if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) else ()
 
 
 def declared(x: TensorVariable, shape: Any, what: str) -> TensorVariable:
@@ -106,14 +111,19 @@ def paddings(
         raise ValueError(
             f"{name}: border_mode {border_mode!r} is none of 'valid', 'full', 'half', 'same', an integer, or a tuple"
         )
-    given = (border_mode,) * len(reach) if isinstance(border_mode, (int, np.integer)) else tuple(border_mode)
+    one = isinstance(border_mode, (int, np.integer)) or (isinstance(border_mode, Variable) and not border_mode.ndim)
+    given = (border_mode,) * len(reach) if one else _listed(border_mode)
     if len(given) != len(reach):
         raise ValueError(f"{name}: border_mode {border_mode!r} needs one padding for each of {len(reach)} axes")
     pairs = [tuple(g) if isinstance(g, (tuple, list)) else (g, g) for g in given]
     for pair in pairs:
-        if len(pair) != 2 or any(isinstance(p, (int, np.integer)) and p < 0 for p in pair):
+        if len(pair) != 2 or not all(isinstance(p, Variable) or (_is_int(p) and p >= 0) for p in pair):
             raise ValueError(f"{name}: padding {pair!r} in border_mode {border_mode!r} is no pair of sizes")
     return [p[0] for p in pairs], [p[1] for p in pairs]
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, (int, np.integer))
 
 
 def _same(size: Size, reach: Size, stride: int) -> Size:
@@ -163,7 +173,10 @@ class Geometry:
 
     def tensor(self, x: Any, what: str, ndim: int | None = None) -> TensorVariable:
         """An image, filter or gradient: of rank `space + 2` unless `ndim` says otherwise."""
-        variable = as_tensor_variable(x)
+        try:
+            variable = as_tensor_variable(x)
+        except TypeError as e:
+            raise TypeError(f"{self.name}: {what}: {e}") from None
         expected = self.space + 2 if ndim is None else ndim
         if variable.ndim != expected:
             raise TypeError(

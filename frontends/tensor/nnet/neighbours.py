@@ -47,8 +47,8 @@ def images2neibs(ten4: Any, neib_shape: Any, neib_step: Any = None, mode: str = 
         raise TypeError(f"images2neibs takes a 4-dimensional tensor, but {label(x)} is {x.type}")
     if mode not in MODES:
         raise ValueError(f"images2neibs: mode {mode!r} is none of {', '.join(MODES)}")
-    window = _pair(neib_shape, "neib_shape")
-    step = window if neib_step is None else _pair(neib_step, "neib_step")
+    window = _pair(neib_shape, "images2neibs: neib_shape")
+    step = window if neib_step is None else _pair(neib_step, "images2neibs: neib_step")
     if mode == "wrap_centered" and not all(n % 2 for n in window):
         raise TypeError(f"images2neibs: mode wrap_centered takes patches of odd sizes, not {window}")
     if mode in ("half", "full"):
@@ -95,7 +95,7 @@ def neibs2images(neibs: Any, neib_shape: Any, original_shape: Any, mode: str = "
         raise TypeError(f"neibs2images takes a matrix, but {label(x)} is {x.type}")
     if mode not in ("valid", "ignore_borders"):
         raise ValueError(f"neibs2images: mode {mode!r} is neither 'valid' nor 'ignore_borders'")
-    height, width = _pair(neib_shape, "neib_shape")
+    height, width = _pair(neib_shape, "neibs2images: neib_shape")
     shape = original_shape if hasattr(original_shape, "ndim") else list(original_shape)
     n, c, rows, columns = (shape[i] for i in range(4))
     down, across = rows // height, columns // width

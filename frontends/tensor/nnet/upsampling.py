@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,32 +42,64 @@ def bilinear_upsampling(
     """Images [N, C, rows, columns] `ratio` times as large along both axes, by linear interpolation; edges are
     continued.
 
+    Args:
+        frac_ratio: in place of `ratio`: (numerator, denominator) for both axes, or one such pair for each. Of images
+            that are `numerator` times as large every row, and column, at a multiple of the denominator remains.
+        batch_size, num_input_channels: accepted, and not needed.
+        use_1D_kernel: interpolate along one axis after the other.
+
     J. Long, E. Shelhamer and T. Darrell, *Fully convolutional networks for semantic segmentation* (2015), section 3.3.
+
+    Raises:
+        ValueError: both ratios or none; numbers that are no integers of at least 1.
+        TypeError: `input` has another rank.
     """
-    if frac_ratio is not None:
-        raise NotImplementedError("bilinear_upsampling: frac_ratio (a ratio that is no integer) is not supported")
-    if not isinstance(ratio, (int, np.integer)) or ratio < 1:
-        raise ValueError(f"bilinear_upsampling: ratio must be an integer of at least 1, not {ratio!r}")
     x = as_tensor_variable(input)
     if x.ndim != 4:
         raise TypeError(f"bilinear_upsampling takes a 4-dimensional tensor, but {label(x)} is {x.type}")
+    if (ratio is None) == (frac_ratio is None):
+        raise ValueError("bilinear_upsampling: give one of ratio and frac_ratio")
+    if frac_ratio is None:
+        if not isinstance(ratio, (int, np.integer)) or ratio < 1:
+            raise ValueError(f"bilinear_upsampling: ratio must be an integer of at least 1, not {ratio!r}")
+        ratio = int(ratio)
+        return _upsampled(x, (ratio, ratio), use_1D_kernel)
+    (up, down), (across, back) = _fractions(frac_ratio)
+    return _upsampled(x, (up, across), use_1D_kernel)[:, :, ::down, ::back]
+
+
+def _fractions(given: Any) -> list[tuple[int, int]]:
+    """(numerator, denominator) of the rows and of the columns, without common factors."""
+    pairs = list(given) if isinstance(given, (tuple, list)) else []
+    if not any(isinstance(p, (tuple, list)) for p in pairs):
+        pairs = [pairs, pairs]
+    whole = [tuple(p) if isinstance(p, (tuple, list)) else () for p in pairs]
+    if len(whole) != 2 or not all(len(p) == 2 and all(isinstance(n, int) and n >= 1 for n in p) for p in whole):
+        raise ValueError(
+            "bilinear_upsampling: frac_ratio must be (numerator, denominator), or two of these, of integers of at "
+            f"least 1, not {given!r}"
+        )
+    return [(p // math.gcd(p, q), q // math.gcd(p, q)) for p, q in whole]
+
+
+def _upsampled(x: TensorVariable, ratios: tuple[int, int], use_1D_kernel: bool) -> TensorVariable:
+    """Images as many times as large along each axis."""
     rows, columns = x.shape[2], x.shape[3]
     flat = x.reshape((-1, 1, rows, columns))
     flat = joining.concatenate([flat[:, :, :1], flat, flat[:, :, -1:]], axis=2)
     flat = joining.concatenate([flat[:, :, :, :1], flat, flat[:, :, :, -1:]], axis=3)
-    pad = 2 * ratio - (ratio - 1) // 2 - 1
-    kernel = ew.cast(bilinear_kernel_1D(ratio), flat.dtype)
+    (up, across), (tall, wide) = ratios, (rows * ratios[0], columns * ratios[1])
+    top, left = (2 * r - (r - 1) // 2 - 1 for r in ratios)
+    down, right = (ew.cast(bilinear_kernel_1D(r), flat.dtype) for r in ratios)
 
     def interpolate(y: Any, filters: Any, shape: Any, border: Any, subsample: Any) -> TensorVariable:
         geometry = Geometry("bilinear_upsampling", 2, border, subsample, True, (1, 1), 1, False)
         return geometry.inputs(y, filters, (None, 1, *shape), None)
 
     if use_1D_kernel:
-        column = kernel.dimshuffle("x", "x", 0, "x")
-        flat = interpolate(flat, column, (rows * ratio, columns + 2), (pad, 0), (ratio, 1))
-        row = kernel.dimshuffle("x", "x", "x", 0)
-        flat = interpolate(flat, row, (rows * ratio, columns * ratio), (0, pad), (1, ratio))
+        flat = interpolate(flat, down.dimshuffle("x", "x", 0, "x"), (tall, columns + 2), (top, 0), (up, 1))
+        flat = interpolate(flat, right.dimshuffle("x", "x", "x", 0), (tall, wide), (0, left), (1, across))
     else:
-        both = (kernel.dimshuffle(0, "x") * kernel.dimshuffle("x", 0)).dimshuffle("x", "x", 0, 1)
-        flat = interpolate(flat, both, (rows * ratio, columns * ratio), (pad, pad), (ratio, ratio))
-    return flat.reshape((x.shape[0], x.shape[1], rows * ratio, columns * ratio))
+        both = (down.dimshuffle(0, "x") * right.dimshuffle("x", 0)).dimshuffle("x", "x", 0, 1)
+        flat = interpolate(flat, both, (tall, wide), (top, left), ratios)
+    return flat.reshape((x.shape[0], x.shape[1], tall, wide))

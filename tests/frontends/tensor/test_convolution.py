@@ -311,6 +311,15 @@ def test_bilinear_upsampling() -> None:
         want = np.stack([np.stack([np.interp(rows, np.arange(3), c) for c in p.T]).T for p in along])
         np.testing.assert_allclose(got, want.reshape(got.shape), atol=1e-12)
     np.testing.assert_allclose(gradient.sum(), two.size)
+    both = up(x, frac_ratio=((2, 1), (3, 2)), use_1D_kernel=False)
+    half, parts = ar.function([x], [up(x, frac_ratio=(6, 4)), both])(a)
+    np.testing.assert_allclose(half, three[:, :, ::2, ::2], atol=1e-12)
+    assert parts.shape == (2, 3, 6, 6)
+    np.testing.assert_allclose(parts[:, :, ::2], three[:, :, 1::3, ::2], atol=1e-12)
+    wrong: list[dict[str, Any]] = [{}, {"ratio": 2, "frac_ratio": (3, 2)}, {"frac_ratio": (3, 0)}, {"frac_ratio": 1.5}]
+    for options in (*wrong, {"ratio": 1.5}):
+        with pytest.raises(ValueError, match=r"bilinear_upsampling: (give one of|frac_ratio must|ratio must)"):
+            up(x, **options)
 
 
 def test_shapes_of_results() -> None:
@@ -333,6 +342,10 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (((1, 1, 3, 3), (1, 1, 2, 2)), {"border_mode": (1,)}, r"needs one padding for each of 2 axes"),
     (((1, 1, 3, 3), (1, 1, 2, 2)), {"border_mode": -1}, r"padding \(-1, -1\)"),
     (((1, 1, 3, 3), (1, 1, 2, 2)), {"subsample": (0, 1)}, r"conv2d: subsample must be 2 integers of at least 1"),
+    (((1, 1, 3, 3), (1, 1, 2, 2)), {"border_mode": 1.5}, r"conv2d: border_mode 1\.5 needs one padding"),
+    (((1, 1, 3, 3), (1, 1, 2, 2)), {"border_mode": (0.5, 1)}, r"conv2d: padding \(0\.5, 0\.5\)"),
+    (((1, 1, 3, 3), (1, 1, 2, 2)), {"subsample": None}, r"conv2d: subsample must be 2 integers"),
+    (((1, 1, 3, 3), (1, 1, 2, 2)), {"filter_dilation": T.vector("d")}, r"filter_dilation must be 2.*not d"),
     (((1, 1, 3, 3), (1, 1, 2, 2)), {"unshared": True}, r"conv2d: the filters must be a 6-dimensional tensor"),
     (((1, 1, 3, 3), (1, 3, 2, 1, 2, 2)), {"unshared": True}, r"are \[K, 2, 2, channels / groups = 1, window\.\.\.\]"),
     (((1, 1, 3, 3), (1, 2, 2, 2, 2, 2)), {"unshared": True}, r"channels / groups = 1, window\.\.\.\], not"),

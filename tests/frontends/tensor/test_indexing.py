@@ -169,12 +169,21 @@ def test_writing_at_symbolic_places(mode: str) -> None:
         np.testing.assert_array_equal(out, want)
 
 
+def test_what_is_written_takes_the_dtype_of_what_it_is_written_to() -> None:
+    x, y = T.fvector("x"), T.dscalar("y")
+    out = T.set_subtensor(x[:1], y)
+    f = T.function([x, y], [out, T.grad((out**2).sum(), y)])
+    value, gradient = f(np.ones(2, np.float32), 0.1)
+    assert value.dtype == np.float32 and value.tolist() == [np.float32(0.1), 1]
+    assert gradient.dtype == np.float64 and gradient == pytest.approx(0.2, rel=1e-6)
+
+
 def test_write_errors() -> None:
     x = T.fmatrix("x")
     with pytest.raises(TypeError, match=r"takes an indexed variable.*not x"):
         T.set_subtensor(x, 1)
-    with pytest.raises(TypeError, match=r"Trying to increment a float32 subtensor with a float64"):
-        T.inc_subtensor(x[0], T.dvector())
+    with pytest.raises(TypeError, match=r"Trying to increment a int64 subtensor with a float64"):
+        T.inc_subtensor(T.lmatrix()[0], T.dvector())
     with pytest.raises(ValueError, match=r"cannot write"):
         T.set_subtensor(x[0], T.fmatrix())
 

@@ -224,6 +224,8 @@ def test_windows_that_do_not_fit_at_a_call() -> None:
     message = r"axis 0 of f64\[1,1,2,8\]: no window fits: .*\(2 \+ 2 \* 0 - 3\) // 3 \+ 1 = 0[\s\S]*\(pool_2d\)"
     with pytest.raises(ValueError, match=message):
         f(np.ones((1, 1, 2, 8)))
+    with pytest.raises(ValueError, match="pool_2d: ws must be 2 integers of at least 1, not size"):
+        pool_2d(T.matrix(), T.vector("size", dtype="int32"))
     with pytest.raises(ValueError, match="ds is the old name of ws"):
         pool_2d(x, ws=(2, 2), ds=(2, 2))
 

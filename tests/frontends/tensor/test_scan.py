@@ -332,6 +332,16 @@ def test_strict_bodies() -> None:
     ar.scan(lambda a, w: a * w, sequences=x, non_sequences=w, strict=True)
     with pytest.raises(T.MissingInputError, match=r"fn uses w, which strict=True does not allow"):
         ar.scan(lambda a: a * w, sequences=x, strict=True)
+    m, b = T.dmatrix("m"), T.dvector("b")
+    with pytest.raises(T.MissingInputError, match=r"which strict=True does not allow"):
+        ar.scan(lambda a, m: T.dot(a, m) + b.dimshuffle("x", 0), sequences=x, non_sequences=m, strict=True)
+    # What is made of what is given, and sizes, are given too.
+    rows, _ = ar.scan(
+        lambda a, *_: (a * m + b.dimshuffle("x", 0))[:, : m.shape[1] - 1], sequences=x, non_sequences=[m, b],
+        strict=True,
+    )  # fmt: skip
+    got = ar.function([x, m, b], rows)(np.array([1.0, 2.0]), np.ones((1, 3)), np.arange(3.0))
+    np.testing.assert_array_equal(got, [[[1, 2]], [[2, 3]]])
 
 
 def test_a_function_that_is_not_symbolic() -> None:

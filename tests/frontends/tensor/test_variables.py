@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import arignote as ar
 import arignote.frontends.tensor as T
 from arignote.frontends.tensor import TensorType, config
 
@@ -46,7 +47,7 @@ def test_prefixes_fix_the_dtype(prefix: str, dtype: str) -> None:
 def test_plural_forms() -> None:
     assert [v.name for v in T.fmatrices("a", "b", "c")] == ["a", "b", "c"]
     assert len(T.scalars(3)) == 3
-    assert T.matrices("only").name == "only"
+    assert T.matrices(("only",)).name == "only"
 
 
 def test_floatX_decides_the_default_dtype() -> None:
@@ -186,6 +187,19 @@ def test_numpy_arrays_leave_operators_to_variables() -> None:
     x = T.matrix("x")
     for v in (np.ones((2, 2)) * x, np.float64(2) * x, np.ones((2, 2)) @ x, np.ones(2) > x):
         assert isinstance(v, T.TensorVariable)
+
+
+def test_constants_and_shared_variables_are_told_from_symbolic_ones() -> None:
+    x, c, s = T.vector("x"), T.constant(2.0), ar.shared(np.ones(2))
+    assert [isinstance(v, T.TensorVariable) for v in (x, x + 1, c, s, c + s)] == [True, True, False, False, True]
+    assert isinstance(s, T.sharedvar.TensorSharedVariable) and not isinstance(x, T.sharedvar.TensorSharedVariable)
+    assert all(isinstance(v, ar.Variable) for v in (x, c, s)), "all are variables"
+
+
+def test_letters_of_one_text_name_several_variables() -> None:
+    assert [v.name for v in T.dmatrices("ab")] == ["a", "b"]
+    assert [v.name for v in T.vectors("long", "names")] == ["long", "names"]
+    assert T.scalars("x").name == "x" and len(T.ivectors(3)) == 3
 
 
 def test_shapes_are_known_symbolically() -> None:
