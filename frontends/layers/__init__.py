@@ -11,6 +11,7 @@ or with everything around them: `Model` and `Sequential`, see `arignote.frontend
 """
 
 from arignote._archive import ArchiveError
+from arignote.frontends.layers import objectives
 from arignote.frontends.layers.activations import ACTIVATIONS, activation
 from arignote.frontends.layers.base import Layer, Run, layer
 from arignote.frontends.layers.basic import (
@@ -63,6 +64,14 @@ from arignote.frontends.layers.losses import LOSSES, METRICS
 from arignote.frontends.layers.model import RULES, Model, Sequential
 from arignote.frontends.layers.normalization import BatchNorm, Scale
 from arignote.frontends.layers.recurrent import GRU, LSTM, RNN, Bidirectional, Recurrent
+from arignote.frontends.layers.regularization import (
+    apply_penalty,
+    l1,
+    l2,
+    regularize_layer_params,
+    regularize_layer_params_weighted,
+    regularize_network_params,
+)
 from arignote.frontends.layers.sequences import Buckets, buckets, pad_sequences, sort_by_length
 from arignote.frontends.layers.shaping import (
     Concat,
@@ -136,6 +145,7 @@ __all__ = [
     "Unpool2D",
     "Upscale2D",
     "activation",
+    "apply_penalty",
     "buckets",
     "count_params",
     "get_all_layers",
@@ -143,10 +153,16 @@ __all__ = [
     "get_all_params",
     "get_output",
     "get_output_shape",
+    "l1",
+    "l2",
     "layer",
     "named_params",
+    "objectives",
     "pad_sequences",
     "penalty",
+    "regularize_layer_params",
+    "regularize_layer_params_weighted",
+    "regularize_network_params",
     "seeded",
     "set_all_param_values",
     "set_seed",

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
+from arignote.frontends.layers.arguments import translated
 from arignote.frontends.layers.init import Array, Initializer
 from arignote.frontends.tensor.graph import Leaf
 from arignote.frontends.tensor.loc import user_loc
@@ -53,6 +54,8 @@ class Run:
     """One pass through a network, of which expressions are being made.
 
     - `deterministic`: no dropout and no noise, and stored statistics in place of those of the batch;
+    - `use_averages`, `update_averages`: whether stored statistics of batches are used, and whether they are updated;
+      None: as `deterministic` says;
     - `updates`: receives new values of shared variables that are no gradient's business, such as running statistics;
       None where the caller takes none;
     - `masks`: the mask of each layer's output that has one: (batch, time), not 0 where there is data.
@@ -61,6 +64,8 @@ class Run:
     deterministic: bool = False
     updates: dict[SharedVariable, Any] | None = None
     masks: dict[Layer, Any] = field(default_factory=dict)
+    use_averages: bool | None = None
+    update_averages: bool | None = None
 
     def update(self, layer: Layer, variable: SharedVariable, value: Any) -> None:
         """A new value. Raises ValueError if nobody takes it, because the layer would then not do what it says."""
@@ -94,7 +99,12 @@ class LayerType(ABCMeta):
         incoming = None
         if args and (_is_placed(args[0]) or (isinstance(args[0], (list, tuple)) and any(map(_is_placed, args[0])))):
             incoming, args = args[0], args[1:]
-        new = super().__call__(*args, **settings)
+        below = [settings.pop(name) for name in ("incoming", "incomings") if name in settings]
+        if below:
+            if incoming is not None or len(below) > 1:
+                raise TypeError(f"{cls.__name__}: the layers below are given twice")
+            incoming = below[0]
+        new = super().__call__(*args, **translated(cls, settings))
         new.settings = {f.name: getattr(new, f.name) for f in dataclasses.fields(new) if f.name != "name"}
         return new if incoming is None else new(incoming)
 
@@ -177,7 +187,7 @@ class Layer(ABC, metaclass=LayerType):
     # ------------------------------------------------------------ parameters
     def add_param(
         self, name: str, initial: Init, shape: Sequence[int], trainable: bool = True, regularizable: bool = True,
-        blocks: int = 1,
+        blocks: int = 1, **tags: bool,
     ) -> SharedVariable:  # fmt: skip
         """A parameter of this layer, of dtype `config.floatX`; layers compute in it from then on.
 
@@ -186,6 +196,7 @@ class Layer(ABC, metaclass=LayerType):
                 the parameter (two layers may share one).
             shape: its shape.
             blocks: the last axis consists of that many equal parts, each drawn by itself.
+            tags: more that is said about it, for `get_all_params(net, tag=True)`.
 
         Raises:
             ValueError: an array or variable of another shape.
@@ -201,10 +212,16 @@ class Layer(ABC, metaclass=LayerType):
         if found != shape:
             raise ValueError(self.message(f"the parameter {name} has the shape {list(shape)}, not {list(found)}"))
         self.params[name] = parameter
-        self.tags[name] = frozenset(
-            tag for tag, holds in (("trainable", trainable), ("regularizable", regularizable)) if holds
-        )
+        tags |= {"trainable": trainable, "regularizable": regularizable}
+        self.tags[name] = frozenset(tag for tag, holds in tags.items() if holds)
         return parameter
+
+    def get_params(self, **tags: bool) -> list[SharedVariable]:
+        """Its own parameters, those that have the tags (`trainable=True`), or do not (`False`)."""
+        return [
+            p for name, p in self.params.items()
+            if all((tag in self.tags[name]) == wanted for tag, wanted in tags.items())
+        ]  # fmt: skip
 
     def named(self, name: str) -> None:
         """Give the layer a name, and with it its parameters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,26 +65,37 @@ class Input(Layer):
 class Dense(Layer):
     """nonlinearity(x W + b) along the last axis: (batch, ..., inputs) -> (batch, ..., units).
 
-    - `W` (inputs, units), `b` (units); `b=None`: none.
+    - `W` (inputs, units), `b` (units); `b=None`: none;
+    - `num_leading_axes`: how many axes stay as they are, the others being taken as one, as in Lasagne, where 1 is the
+      default: (batch, channels, height, width) -> (batch, units). None: all but the last.
     """
 
     units: int
     nonlinearity: Activation = None
     W: Param = GlorotUniform()
     b: Param = Constant(0)
+    num_leading_axes: int | None = None
 
     def build(self, shape: Shape) -> None:
         self.positive(units=self.units)
         self.function = activation(self.nonlinearity)
-        self.W = self.add_param("W", self.W, (self.known(shape, -1), self.units))
+        if not 1 <= self._leading(shape) < len(shape):
+            raise ValueError(self.message(f"num_leading_axes={self.num_leading_axes} of an input of {list(shape)}"))
+        inputs = math.prod(self.known(shape, axis) for axis in range(self._leading(shape) - len(shape), 0))
+        self.W = self.add_param("W", self.W, (inputs, self.units))
         if self.b is not None:
             self.b = self.add_param("b", self.b, (self.units,), regularizable=False)
 
+    def _leading(self, shape: Shape) -> int:
+        count = -1 if self.num_leading_axes is None else self.num_leading_axes
+        return count + len(shape) if count < 0 else count
+
     def shape_for(self, shape: Shape) -> Shape:
-        return (*shape[:-1], self.units)
+        return (*shape[: self._leading(shape)], self.units)
 
     def output_for(self, x: Any, run: Run) -> Any:
-        product = T.dot(x, self.W)
+        leading = self._leading((None,) * x.ndim)
+        product = T.dot(T.flatten(x, leading + 1) if leading + 1 < x.ndim else x, self.W)
         return self.function(product if self.b is None else product + self.b)
 
 

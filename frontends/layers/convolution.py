@@ -42,7 +42,8 @@ class Conv2D(Layer):
     - `border`: "valid" (no zeros around), "same" or "half" (as many as keep the size, for a stride of 1), "full",
       or numbers;
     - `W` (filters, channels / groups, rows, columns), `b` (filters); `b=None`: none;
-    - `flip`: a convolution of mathematics, as Theano's; otherwise filters are not turned around.
+    - `flip`: a convolution of mathematics, as Theano's; otherwise filters are not turned around;
+    - `untie_biases`: every place has biases of its own, `b` (filters, height', width').
     """
 
     filters: int
@@ -55,6 +56,7 @@ class Conv2D(Layer):
     flip: bool = False
     dilation: Two = 1
     groups: int = 1
+    untie_biases: bool = False
 
     def build(self, shape: Shape) -> None:
         images(self, shape)
@@ -68,9 +70,10 @@ class Conv2D(Layer):
                 self.message(f"{channels} channels and {self.filters} filters are no multiples of groups={self.groups}")
             )
         self.W = self.add_param("W", self.W, (self.filters, channels // self.groups, *self.size))
+        out = self.shape_for(shape)
         if self.b is not None:
-            self.b = self.add_param("b", self.b, (self.filters,), regularizable=False)
-        self.shape_for(shape)
+            places = [self.known(out, axis) for axis in (2, 3)] if self.untie_biases else []
+            self.b = self.add_param("b", self.b, (self.filters, *places), regularizable=False)
 
     def shape_for(self, shape: Shape) -> Shape:
         window = (self.filters, None, *two(self, "size", self.size))
@@ -84,7 +87,9 @@ class Conv2D(Layer):
             x, self.W, border_mode=self.border, subsample=self.stride, filter_flip=self.flip,
             filter_dilation=self.dilation, num_groups=self.groups,
         )  # fmt: skip
-        return self.function(y if self.b is None else y + self.b.dimshuffle("x", 0, "x", "x"))
+        if self.b is None:
+            return self.function(y)
+        return self.function(y + self.b.dimshuffle("x", 0, *((1, 2) if self.untie_biases else "xx")))
 
     def mask_for(self, inputs: Sequence[Any], masks: Sequence[Any]) -> Any:
         return None

@@ -46,6 +46,8 @@ def get_output(
     deterministic: bool = False,
     updates: dict[SharedVariable, Any] | None = None,
     masks: Mapping[Layer, Any] | None = None,
+    batch_norm_use_averages: bool | None = None,
+    batch_norm_update_averages: bool | None = None,
 ) -> Any:
     """The output of a layer (or a list, for several) as an expression.
 
@@ -55,11 +57,14 @@ def get_output(
         deterministic: as in use, not as in training: no dropout and no noise, stored statistics of batches.
         updates: receives what layers want to be updated, such as running statistics: give it to the function.
         masks: of inputs, by layer, (batch, time); not 0 where there is data.
+        batch_norm_use_averages: whether `BatchNorm` takes stored statistics; by default as `deterministic`.
+        batch_norm_update_averages: whether it updates them; by default unless `deterministic`.
 
     Raises:
         ValueError: there are updates and no `updates`; an input with another number of dimensions.
     """
-    run = Run(deterministic, updates, {k: as_tensor_variable(m) for k, m in (masks or {}).items()})
+    given = {k: as_tensor_variable(m) for k, m in (masks or {}).items()}
+    run = Run(deterministic, updates, given, batch_norm_use_averages, batch_norm_update_averages)
     outputs = outputs_of(layer, inputs, run)
     return outputs[layer] if isinstance(layer, Layer) else [outputs[one] for one in layer]
 
@@ -113,7 +118,10 @@ def get_all_params(layer: Layers, **tags: bool) -> list[SharedVariable]:
 
     Args:
         tags: `trainable=True` for those that have the tag, `False` for those that do not; the same with
-            `regularizable`.
+            `regularizable` and what layers say besides, `add_param(..., tag=True)`.
+
+    Raises:
+        ValueError: no layer knows the tag.
     """
     return list(named_params(layer, **tags).values())
 
@@ -121,11 +129,12 @@ def get_all_params(layer: Layers, **tags: bool) -> list[SharedVariable]:
 def named_params(layer: Layers, **tags: bool) -> dict[str, SharedVariable]:
     """`get_all_params` by name: the layer's, a dot, the parameter's; layers without a name are called by kind and
     number."""
-    for tag in tags:
-        if tag not in ("trainable", "regularizable"):
-            raise ValueError(f"parameters have the tags trainable and regularizable, not {tag}")
     found: dict[str, SharedVariable] = {}
     layers = get_all_layers(layer)
+    known = {"trainable", "regularizable"}.union(*(kept for one in layers for kept in one.tags.values()))
+    for tag in tags:
+        if tag not in known:
+            raise ValueError(f"parameters have the tags {', '.join(sorted(known))}, not {tag}")
     names = unique_names(layers)
     for one in layers:
         for name, parameter in one.params.items():

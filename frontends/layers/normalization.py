@@ -61,12 +61,15 @@ class BatchNorm(Layer):
         over = self._over(x.ndim)
         mean: Any = self.mean
         variance: Any = self.variance
-        if not run.deterministic:
+        use = run.deterministic if run.use_averages is None else run.use_averages
+        update = not run.deterministic if run.update_averages is None else run.update_averages
+        if update or not use:
             batch_mean, batch_variance = T.mean(x, axis=over), T.var(x, axis=over)
             share = np.asarray(self.alpha, x.dtype)
-            for running, new in ((mean, batch_mean), (variance, batch_variance)):
+            for running, new in ((mean, batch_mean), (variance, batch_variance)) if update else ():
                 run.update(self, running, (1 - share) * running + share * new)
-            mean, variance = batch_mean, batch_variance
+            if not use:
+                mean, variance = batch_mean, batch_variance
         kept = iter(range(x.ndim))
         pattern = ["x" if axis in over else next(kept) for axis in range(x.ndim)]
         scale = 1 / T.sqrt(variance + np.asarray(self.epsilon, x.dtype))

@@ -1,12 +1,14 @@
 """Optimisers: update rules, clipping of gradients, schedules of learning rates. `import arignote.optim`."""
 
-from arignote.frontends.optim.clipping import clip_by_value, clip_norm
+from arignote.frontends.optim.clipping import clip_by_value, clip_norm, norm_constraint, total_norm_constraint
 from arignote.frontends.optim.rules import (
     adadelta,
     adagrad,
     adam,
     adamax,
     amsgrad,
+    apply_momentum,
+    apply_nesterov_momentum,
     momentum,
     nesterov,
     rmsprop,
@@ -20,6 +22,8 @@ from arignote.frontends.optim.schedules import (
     step_decay,
 )
 
+nesterov_momentum = nesterov
+
 __all__ = [
     "Halving",
     "adadelta",
@@ -27,6 +31,8 @@ __all__ = [
     "adam",
     "adamax",
     "amsgrad",
+    "apply_momentum",
+    "apply_nesterov_momentum",
     "clip_by_value",
     "clip_norm",
     "counter",
@@ -34,7 +40,10 @@ __all__ = [
     "inverse_time_decay",
     "momentum",
     "nesterov",
+    "nesterov_momentum",
+    "norm_constraint",
     "rmsprop",
     "sgd",
     "step_decay",
+    "total_norm_constraint",
 ]

@@ -68,6 +68,36 @@ def nesterov(loss_or_grads: Any, params: Any, learning_rate: Any, momentum: Any 
     return _each(loss_or_grads, params, rate, rule)
 
 
+def apply_momentum(updates: Updates, params: Any = None, momentum: Any = 0.9) -> Updates:
+    """Other updates with momentum: v <- momentum v + (new p - p); p + v.
+
+    Args:
+        params: of which parameters; by default all that are updated.
+
+    Raises:
+        ValueError: one of them is not updated.
+    """
+    return _moved(updates, params, momentum, lambda keep, v, step: keep * v + step)
+
+
+def apply_nesterov_momentum(updates: Updates, params: Any = None, momentum: Any = 0.9) -> Updates:
+    """Other updates with Nesterov's momentum: v <- momentum v + (new p - p); p + momentum v + (new p - p)."""
+    return _moved(updates, params, momentum, lambda keep, v, step: keep * (keep * v + step) + step)
+
+
+def _moved(updates: Updates, params: Any, momentum: Any, moved: Callable[[Any, Any, Any], Any]) -> Updates:
+    keep = fraction("momentum", momentum)
+    out = dict(updates)
+    for p in list(updates) if params is None else list(params):
+        if p not in updates:
+            raise ValueError(_at(f"{label(p)} has no update that momentum could be added to"))
+        v = zeros(p, "velocity")
+        step = updates[p] - p
+        out[v] = as_of(keep, p) * v + step
+        out[p] = p + moved(as_of(keep, p), v, step)
+    return out
+
+
 def adagrad(loss_or_grads: Any, params: Any, learning_rate: Any = 1.0, epsilon: Any = 1e-6) -> Updates:
     """Adagrad: s <- s + g^2; p - rate g / sqrt(s + epsilon).
 

@@ -53,7 +53,7 @@ def test_parameters_by_tags() -> None:
     got = ar.function([], L.penalty(net, l1=0.5, l2=0.25))()
     want = 0.5 * (abs(W).sum() + abs(V).sum()) + 0.25 * ((W**2).sum() + (V**2).sum())
     np.testing.assert_allclose(got, want, rtol=1e-12)
-    with pytest.raises(ValueError, match="tags trainable and regularizable, not train"):
+    with pytest.raises(ValueError, match="tags regularizable, trainable, not train"):
         L.get_all_params(net, train=True)
 
 
