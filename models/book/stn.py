@@ -32,7 +32,7 @@ class TransformerModel(LayerModel):
     """What both have in common."""
 
     image_shape: ClassVar[tuple[int, ...]] = (100, 100)
-    book_batch: ClassVar[int] = 100
+    book_batch: ClassVar[int] = 40
     book_epochs: ClassVar[int] = 40
     small_epochs: ClassVar[int] = 3
 
@@ -61,9 +61,9 @@ class TransformerModel(LayerModel):
     """Share of units that are dropped in training, before each dense layer of the classifier."""
     rate: float = 0.001
     """Learning rate of Adam in the first half of all epochs; in the second one it falls to 0, in a straight line."""
-    locate: float = 0.1
-    """The share of the rate with which the localising network learns: faster, and the window leaves the image before
-    anything has been learned from it; its last layer alone, and the features under that change too fast for it."""
+    locate: float = 0.3
+    """The share of the rate with which the localising network learns: with all of it, windows move too far from step
+    to step for the classifier to learn from them; its last layer alone, and the features under that change too fast."""
     reshape: float = 0.03
     """The share of the localising network's rate with which scale and rotation learn: as fast as places, and it widens
     the window until the digit need not be looked for."""
@@ -92,7 +92,12 @@ class TransformerModel(LayerModel):
         return self.rate * min(1.0, 2 * (1 - epoch / epochs))
 
     def localised(self, images: L.Layer, below: L.Layer) -> L.Layer:
-        """The images through the transformations that are made of `below`, (batch, features)."""
+        """The images through the transformations that are made of `below`, (batch, features).
+
+        Features are normalised: they are rectified, and what they have in common would move all windows at once, and
+        further in a step of learning than what tells images apart.
+        """
+        below = L.BatchNorm(below, beta=None, gamma=None)
         shape = L.Dense(below, 4, W=L.Constant(0), b=self.zoom * np.eye(2).reshape(-1))
         place = L.Dense(below, 2, W=L.Constant(0))
         matrix = L.Concat([L.Reshape(shape, (-1, 2, 2)), L.Reshape(place, (-1, 2, 1))], axis=2)

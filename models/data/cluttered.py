@@ -43,28 +43,37 @@ class Canvas:
     def draw(self, base: Pair, shape: tuple[int, int], n: int, random: np.random.RandomState) -> Pair:
         """`n` images, float32[n, size * size], of digits of `base`, whose images have that shape, and their labels."""
         h, w = shape
-        if self.size < max(h, w * self.digits) or self.piece > min(h, w):
-            raise ValueError(f"{self.digits} digits of {h}x{w} and pieces of {self.piece} do not fit {self}")
         stored = base.x.reshape(-1, h, w)
         chosen = random.randint(0, len(stored), (n, self.digits))
+        canvas, _ = self.place(stored[chosen], stored, random)
+        labels = base.y[chosen].astype(np.int32)
+        return Pair(canvas.reshape(n, -1), labels[:, 0].copy() if self.digits == 1 else labels)
+
+    def place(self, digits: Image, others: Image, random: np.random.RandomState) -> tuple[Image, NDArray[np.int64]]:
+        """Images float32[n, size, size] with these digits, float32[n, digits, h, w], among pieces of `others`,
+        float32[m, h, w]; and the upper left corners of the digits, int64[n, digits, 2], as row and column."""
+        n, count, h, w = digits.shape
+        if self.size < max(h, w * count) or self.piece > min(h, w):
+            raise ValueError(f"{count} digits of {h}x{w} and pieces of {self.piece} do not fit {self}")
         canvas: Image = np.zeros((n, self.size, self.size), np.float32)
         # The places are drawn for digits of the stored size; an enlarged one may lose some of its margin.
-        x = random.randint(0, self.size - w * self.digits + 1, n)
+        x = random.randint(0, self.size - w * count + 1, n)
         y = random.randint(0, self.size - h + 1, n)
-        for column in chosen.T:
-            for i, picture in enumerate(self._distorted(stored[column], random)):
+        corners = []
+        for number in range(count):
+            for i, picture in enumerate(self._distorted(digits[:, number], random)):
                 _put(canvas[i], picture, y[i], x[i])
-            x += w
+            corners.append(np.stack([y, x], axis=1))
+            x = x + w
             y = np.clip(y + random.randint(-w, w + 1, n), 0, self.size - h)
         cut = n, self.clutter
-        others = random.randint(0, len(stored), cut)
-        rows, columns = (random.randint(0, length - self.piece + 1, cut) for length in shape)
+        pieces = random.randint(0, len(others), cut)
+        rows, columns = (random.randint(0, length - self.piece + 1, cut) for length in (h, w))
         places = random.randint(0, self.size - self.piece + 1, (*cut, 2))
         for i, k in np.ndindex(cut):
             row, column = rows[i, k], columns[i, k]
-            _put(canvas[i], stored[others[i, k], row : row + self.piece, column : column + self.piece], *places[i, k])
-        labels = base.y[chosen].astype(np.int32)
-        return Pair(canvas.reshape(n, -1), labels[:, 0].copy() if self.digits == 1 else labels)
+            _put(canvas[i], others[pieces[i, k], row : row + self.piece, column : column + self.piece], *places[i, k])
+        return canvas, np.stack(corners, axis=1)
 
     def _distorted(self, pictures: Image, random: np.random.RandomState) -> Image:
         n, h, w = pictures.shape

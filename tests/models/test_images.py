@@ -175,6 +175,12 @@ def test_cluttered_digits() -> None:
         whole = windows[np.isclose(windows.sum(1), image.sum(), rtol=1e-5)]
         digits = base.train.x[base.train.y == y]
         assert min(np.abs(digits - window).max(1).min() for window in whole) < 1e-5
+    digits = base.train.x[:6].reshape(2, 3, 28, 28)
+    images, corners = Canvas(clutter=0, rotation=0, scale=(1, 1)).place(digits, digits[0], np.random.RandomState(0))
+    assert corners.shape == (2, 3, 2)
+    for image, places, parts in zip(images, corners, digits, strict=True):
+        for (row, column), part in zip(places, parts, strict=True):
+            np.testing.assert_allclose(image[row : row + 28, column : column + 28], part, atol=1e-5)
     three = make_cluttered(base, Canvas(size=100, digits=3), (6, 2, 2), seed=1)
     more = make_cluttered(base, Canvas(size=100, digits=3), (8, 2, 2), seed=1)
     assert three.train.y.shape == (6, 3) and three.image_shape == (100, 100)
