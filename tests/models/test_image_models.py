@@ -181,7 +181,8 @@ def test_what_is_seen_at_first_and_how_fast_each_network_learns() -> None:
     for kind, longest in (("where_shape", 3e-7), ("where6", 1e-5), ("dense", 1e-3)):
         found = [moved[name] for name in moved if name.startswith(kind)]
         assert 0.1 * longest < max(found) < 4 * longest
-    assert [model.rate_at(epoch, 40) for epoch in (0, 20, 30, 39)] == pytest.approx([1e-3, 1e-3, 5e-4, 5e-5])
+    assert [model.rate_at(epoch, 40) for epoch in (0, 20, 30, 39)] == pytest.approx([1e-3, 5e-4, 2.5e-4, 2.5e-5])
+    assert [Rstn().rate_at(epoch, 40) for epoch in (0, 20, 30, 39)] == pytest.approx([1e-3, 1e-3, 5e-4, 5e-5])
 
 
 def test_digits_are_learned_by_the_network_of_layers() -> None:
