@@ -165,8 +165,8 @@ class Stn(TransformerModel):
     zoom: float = 0.75
     """The share of the image that is seen at first, from its middle, in height and width: the digit may be anywhere."""
     fall: float = 1.0
-    """The share of all epochs, the last ones, in which the rate falls to 0, in a straight line: of one digit in an image
-    places are learned from fewer errors, and how steps differ by chance moves them too far."""
+    """The share of all epochs, the last ones, in which the rate falls to 0, in a straight line: with one digit in an
+    image, places are learned from fewer errors, and what steps have by chance moves windows too far."""
 
     def crops(self, images: L.Layer) -> L.Layer:
         return self.localised(images, self.features(images))
