@@ -50,10 +50,9 @@ class _Pool:
         self.apart = all(self.whole) and all(by >= w for w, by in windows)
         self.rows: PoolRows | None = None
         fixed = is_const(self.s[-1]) and is_const(self.o[-1])
-        if fixed and PoolRows.applies(self.kind, self.dtype, windows, self.apart, target):
-            self.rows = PoolRows(
-                self.e, self.kind, self.buffers, target, windows, self.space, self.size, self.whole
-            )
+        if fixed and PoolRows.applies(self.dtype, windows, target):
+            sizes = self.space, self.size, self.whole, self.apart
+            self.rows = PoolRows(self.e, self.kind, self.buffers, target, windows, *sizes)
 
     def fits(self, axis: int) -> bool:
         """Whether all windows are known to lie within the image."""
@@ -155,7 +154,7 @@ class _Pool:
             for _, c in row:
                 there = c if there is None else there if c is None else tirx.And(there, c)
             at = linear_index([*(i for i, _ in row), i64(-low)], self.s)
-            taps.append(Row(self.e.bind(add(image, at), "row"), 0, there if self.kind == "sum" else None))
+            taps.append(Row(self.e.bind(add(image, at), "row"), 0, there if self.kind in ("sum", "spread") else None))
         self.rows.row(taps, first, last - first, result)
         return last
 

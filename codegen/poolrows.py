@@ -40,7 +40,8 @@ class Row:
 
 
 class PoolRows:
-    """Vectors of windows of `kind` (`max`, `sum`, `pick`, `put` or `spread`); for gradients windows share no element.
+    """Vectors of windows of `kind` (`max`, `sum`, `pick`, `put` or `spread`). Gradients are stored where windows share
+    no element (`apart`), else added to what is there.
 
     Attributes:
         together: rows of windows in a vector; only where these lie one behind the other, else 1.
@@ -49,8 +50,9 @@ class PoolRows:
     def __init__(
         self, e: Emitter, kind: str, buffers: Sequence[Buffer], target: Target,
         windows: Sequence[tuple[int, int]], space: Sequence[Any], size: Sequence[Any], whole: Sequence[bool],
+        apart: bool,
     ) -> None:  # fmt: skip
-        self.e, self.kind = e, kind
+        self.e, self.kind, self.apart = e, kind, apart
         *self.inputs, self.out = buffers
         self.dtype = self.out.dtype
         self.window, self.stride = windows[-1]
@@ -73,10 +75,10 @@ class PoolRows:
             self.together = 1 << (most.bit_length() - 1)
 
     @staticmethod
-    def applies(kind: str, dtype: str, windows: Sequence[tuple[int, int]], apart: bool, target: Target) -> bool:
+    def applies(dtype: str, windows: Sequence[tuple[int, int]], target: Target) -> bool:
         """Whether windows (size, stride of each axis) are worth vectors."""
         fits = prod(w for w, _ in windows) <= MOST_PLACES and windows[-1][1] <= MOST_STRIDE
-        return dtype in ITEM and target.lanes(4) > 1 and fits and (apart or kind not in ("put", "spread"))
+        return dtype in ITEM and target.lanes(4) > 1 and fits
 
     def row(self, rows: Sequence[Row], first: int, count: int, result: Any) -> None:
         """`count` windows from number `first` on of one row; `rows` begin at window 0, as `result` does."""
@@ -108,7 +110,9 @@ class PoolRows:
             self.e.add(store_vector(self.out, result, self.count, reduce(merge, places)))
         elif self.kind == "spread":
             y = self.e.bind(load_vector(self.inputs[0], result, self.count), "y")
-            self._write(rows, [[y] * self.window for _ in rows])
+            masks = [None if r.there is None else tirx.Broadcast(r.there, self.count) for r in rows]
+            ys = [y if m is None else self.e.bind(tirx.Select(m, y, self._zero(self.count)), "y") for m in masks]
+            self._write(rows, [[x] * self.window for x in ys])
         elif self.kind == "pick":
             best = None
             for pair in zip(self._places(0, rows), self._places(1, rows), strict=True):
@@ -190,17 +194,21 @@ class PoolRows:
 
     def _write(self, rows: Sequence[Row], vectors: Sequence[Sequence[Any]]) -> None:
         """For each row the vectors of the places of windows, and zeros between windows, to the result."""
-        gaps = [self._zero(self.count)] * (self.stride - self.window)
-        turns = list(itertools.product(range(self.width), range(self.stride)))
+        by, length = self.stride, self.width * self.stride
+        gaps = [self._zero(self.count)] * (self.reach * by - self.window)
+        turns = list(itertools.product(range(self.width), range(by)))
         if self.count == self.width:
             for row, xs in zip(rows, vectors, strict=True):
-                x = self._shuffled([*xs, *gaps], [r * self.count + o for o, r in turns])
-                self.e.add(store_vector(self.out, row.at, self.width * self.stride, x))
+                for t in range(self.reach):
+                    at = add(row.at, i64(t * by))
+                    x = self._shuffled([*xs, *gaps][t * by : (t + 1) * by], [r * self.count + o for o, r in turns])
+                    x = x if self.apart else x + load_vector(self.out, at, length)
+                    self.e.add(store_vector(self.out, at, length, x))
             return
         for first in range(0, len(rows), self.down):
             parts = [x for xs in vectors[first : first + self.down] for x in xs]
             lines = itertools.product(range(self.count // self.width), range(self.down))
-            order = [(p * self.stride + r) * self.count + i * self.width + o for i, p in lines for o, r in turns]
+            order = [(p * by + r) * self.count + i * self.width + o for i, p in lines for o, r in turns]
             self.e.add(store_vector(self.out, rows[first].at, len(order), self._shuffled(parts, order)))
 
     def _shuffled(self, vectors: Sequence[Any], order: Sequence[int]) -> Any:
