@@ -12,6 +12,7 @@ from arignote.codegen.convstride import ConvStride
 from arignote.codegen.convtile import ConvTile
 from arignote.codegen.convweight import ConvWeight
 from arignote.codegen.emit import Emitter
+from arignote.codegen.kernels import kernel_key
 from arignote.codegen.places import UnsupportedError
 from arignote.codegen.winograd import Winograd
 from arignote.codegen.winoweight import WinogradWeight
@@ -47,7 +48,7 @@ def convolution_with_epilogue(host: HostEmitter, kernel: Op) -> None:
         raise UnsupportedError(Diagnostic(f"{op.name} of these sizes has no kernel with elementwise ops", loc=op.loc))
     by_value = frozenset(i for i, v in enumerate(kernel.operands) if v in host.scalars)
     results = Results(Emitter(), op, kernel, by_value)
-    key = f"{Sizes.of(op)} {host.kernel_key(kernel, by_value, {})}"
+    key = f"{Sizes.of(op)} {kernel_key(kernel, by_value, {})}"
     made = _kernel(host, op, results)
     if key not in host.known:
         host.known[key] = (host.define(f"{op.name}{len(host.functions)}_fused", made.function()), None)

@@ -13,7 +13,7 @@ from arignote.codegen.cudaplaces import check_kernel, scatter_kernel, slice_kern
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import ZERO, Buffer, dim_expr, floordiv, floormod, i64
 from arignote.codegen.iterate import element
-from arignote.codegen.kernels import CUDA_THREADS
+from arignote.codegen.kernels import CUDA_THREADS, kernel_key
 from arignote.codegen.loader import ffi
 from arignote.codegen.places import UnsupportedError
 from arignote.codegen.scalar import K
@@ -139,6 +139,7 @@ class _Steps:
         self.target = target
         self.kernels: dict[Any, Any] = {}
         self.names: dict[Any, str] = {}  # kernel -> its name: equal ones are one
+        self.fused: dict[str, Any] = {}  # the kernels of fused ops, by what they depend on
         self.lines: list[str] = []
         self.transfers = 0
         self.sizes: set[Any] = set()  # dimensions that the host has read back
@@ -211,7 +212,10 @@ class _Steps:
             raise UnsupportedError(Diagnostic(f"{op.regions[0].ops[0].name} has no CUDA kernel", loc=op.loc))
         if op.name == "fused":
             by_value = frozenset(i for i, v in enumerate(op.operands) if v in host)
-            kernel = build_kernel(op, self.target, by_value, {}).func
+            same = kernel_key(op, by_value, {})
+            if same not in self.fused:
+                self.fused[same] = build_kernel(op, self.target, by_value, {}).func
+            kernel = self.fused[same]
         elif op.name in ("dot", "gemm", "batched_dot"):
             kernel = product_kernel(op)
         elif op.name == "iterate":

@@ -19,7 +19,7 @@ from arignote.codegen.convolution import convolution_with_epilogue
 from arignote.codegen.emit import Pointer
 from arignote.codegen.entry import check_function, main_function
 from arignote.codegen.exprs import ZERO, i64, mul
-from arignote.codegen.kernels import Kernel
+from arignote.codegen.kernels import Kernel, kernel_key
 from arignote.codegen.lapack import ROUTINES
 from arignote.codegen.library import LIBRARY, range_check
 from arignote.codegen.loops import lower_ifelse, lower_scan
@@ -251,27 +251,12 @@ class HostEmitter(Places):
         alias: dict[int, int] = {}
         for k, out in enumerate(outs):
             alias.update((k, i) for i, p in ins.items() if p.place == out.place)
-        key = self.kernel_key(op, by_value, alias)
+        key = kernel_key(op, by_value, alias)
         if key not in self.known:
             kernel = build_kernel(op, self.target, by_value, alias)
             self.known[key] = (self.define(f"k{len(self.known)}_{op.attrs['kind']}", kernel.func), kernel)
         gv, kernel = self.known[key]
         self.call(gv, kernel, op, ins, outs)
-
-    def kernel_key(self, op: Op, by_value: frozenset[int], alias: dict[int, int]) -> str:
-        region = op.regions[0]
-        ids = {p: f"p{i}" for i, p in enumerate(region.params)}
-        lines = [f"{op.attrs['kind']} {op.attrs['axes']} {sorted(by_value)} {sorted(alias.items())}"]
-        lines += [str(p.type) for p in region.params]
-        for inner in region.ops:
-            ids.update((r, f"v{len(ids)}") for r in inner.results)
-            attrs = {
-                k: (v.dtype.str, v.shape, v.tobytes()) if hasattr(v, "tobytes") else v
-                for k, v in sorted(inner.attrs.items())
-            }
-            lines.append(f"{inner.name} {[ids[v] for v in inner.operands]} {attrs} {inner.results[0].type}")
-        lines.append(str([ids[v] for v in region.yields]))
-        return "\n".join(lines)
 
     def call(self, gv: Any, kernel: Kernel, op: Op, ins: dict[int, Pointer], outs: list[Pointer]) -> None:
         """Call a kernel of a fused op."""

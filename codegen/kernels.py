@@ -384,3 +384,20 @@ class _Read:
 
 
 __all__ = ["Kernel", "KernelEmitter", "add", "mul"]
+
+
+def kernel_key(op: Op, by_value: frozenset[int], alias: dict[int, int]) -> str:
+    """What the kernel of a fused op depends on: ops of one key share a kernel."""
+    region = op.regions[0]
+    ids = {p: f"p{i}" for i, p in enumerate(region.params)}
+    lines = [f"{op.attrs['kind']} {op.attrs['axes']} {sorted(by_value)} {sorted(alias.items())}"]
+    lines += [str(p.type) for p in region.params]
+    for inner in region.ops:
+        ids.update((r, f"v{len(ids)}") for r in inner.results)
+        attrs = {
+            k: (v.dtype.str, v.shape, v.tobytes()) if hasattr(v, "tobytes") else v
+            for k, v in sorted(inner.attrs.items())
+        }
+        lines.append(f"{inner.name} {[ids[v] for v in inner.operands]} {attrs} {inner.results[0].type}")
+    lines.append(str([ids[v] for v in region.yields]))
+    return "\n".join(lines)
