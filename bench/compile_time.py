@@ -17,7 +17,7 @@ from bench.agreement import TOLERANCE, loss_error
 from bench.environment import ROOT, child_environment, empty_caches, scrub
 from bench.workloads import Workload
 
-PARTS = ("python_s", "numpy_s", "data_s", "import_s", "build_s", "step_s", "first_step_s")
+PARTS = ("python_s", "numpy_s", "data_s", "import_s", "build_s", "step_s", "first_step_s", "cpu_s")
 
 
 def once(

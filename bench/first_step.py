@@ -46,6 +46,7 @@ def main() -> None:
     marks = [time.perf_counter()]
     params = spec.make(options.seed)
     marks.append(time.perf_counter())
+    cpu = time.process_time()
     peer.load(options.threads)
     if options.warm:
         small = workloads.small(spec.family)
@@ -57,6 +58,7 @@ def main() -> None:
     marks.append(time.perf_counter())
     losses = [runner.step()]
     marks.append(time.perf_counter())
+    cpu = time.process_time() - cpu
     losses += [runner.step() for _ in range(STEPS - 1)]
     memory.reset()
     runner.step()
@@ -70,6 +72,7 @@ def main() -> None:
         "build_s": build,
         "step_s": first,
         "first_step_s": load + build + first,
+        "cpu_s": cpu,
         "losses": losses,
         "loaded_bytes": loaded,
         "step_bytes": max(0, most - loaded),

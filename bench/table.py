@@ -163,13 +163,14 @@ def first_steps(report: Mapping[str, Any]) -> str:
             if name in result["peers"]:
                 took = result["peers"][name]
                 cold, warm = took["cold"], took["warm"]
-                cells = [duration(cold["first_step_s"]), duration(warm["first_step_s"])]
+                busy = duration(cold["cpu_s"]) if "cpu_s" in cold else "–"
+                cells = [duration(cold["first_step_s"]), busy, duration(warm["first_step_s"])]
                 counts = took.get("kernels")
                 kernels = "–" if counts is None else f"{counts['compiled']} of {counts['called']}"
                 body.append([result["title"], name, *cells, duration(warm["import_s"]), kernels])
             else:
-                body.append([result["title"], name, "missing", "missing", "missing", "–"])
-    header = ["first step", "peer", "cold", "warm", "of it import", "kernels"]
+                body.append([result["title"], name, "missing", "–", "missing", "missing", "–"])
+    header = ["first step", "peer", "cold", "processor time", "warm", "of it import", "kernels"]
     return rows(header, body) + _notes(report["results"])
 
 

@@ -229,10 +229,11 @@ def test_tables_of_first_steps_imports_and_limits() -> None:
     one = result("logreg", {}, missing={"jax": {"reason": "r", "remedy": "m"}})
     one["peers"] = {"numpy": {"cold": cold, "warm": parts}}
     text = table.first_steps(document("compile-time", [one]))
-    assert "| logreg 600x784x10 | numpy | 2.00 s | 500 ms | 500 ms | – |" in text
-    assert "| logreg 600x784x10 | jax | missing | missing | missing | – |" in text
-    one["peers"]["numpy"]["kernels"] = {"compiled": 3, "called": 8}
-    assert "| numpy | 2.00 s | 500 ms | 500 ms | 3 of 8 |" in table.first_steps(document("compile-time", [one]))
+    assert "| logreg 600x784x10 | numpy | 2.00 s | – | 500 ms | 500 ms | – |" in text
+    assert "| logreg 600x784x10 | jax | missing | – | missing | missing | – |" in text
+    one["peers"]["numpy"] |= {"kernels": {"compiled": 3, "called": 8}, "cold": {**cold, "cpu_s": 1.5}}
+    text = table.first_steps(document("compile-time", [one]))
+    assert "| numpy | 2.00 s | 1.50 s | 500 ms | 500 ms | 3 of 8 |" in text
     found = {"modules": {"numpy": {"median_s": 0.1, "min_s": 0.1}}, "missing": {}}
     assert "| `import numpy` | 100 ms |" in table.imports(document("import-time", found))
     limits = document("roofline", [LIMIT])
