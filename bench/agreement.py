@@ -10,7 +10,6 @@ import numpy as np
 from bench.workloads import Params
 
 STEPS = 3
-TOLERANCE = 1e-4
 
 
 class Disagreement(RuntimeError):
@@ -48,7 +47,7 @@ def check(
     reference: str,
     losses: Mapping[str, Sequence[float]],
     params: Mapping[str, Params],
-    tolerance: float = TOLERANCE,
+    tolerance: float = 1e-4,
 ) -> dict[str, Any]:
     """The record of an agreement, or ``Disagreement`` naming every peer that is off."""
     errors: dict[str, dict[str, float]] = {}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import peers
-from bench.agreement import TOLERANCE, loss_error
+from bench.agreement import loss_error
 from bench.environment import ROOT, child_environment, empty_caches, scrub
 from bench.workloads import Workload
 
@@ -103,7 +103,7 @@ def measure(
     want = kept[reference]["cold"][0]["losses"]
     for name in measured:
         error = loss_error(want, kept[name]["cold"][0]["losses"])
-        if error > TOLERANCE:
+        if error > workload.tolerance:
             result["refused"] = f"refused: losses of {name} are off by {error:.1e} (relative)"
             log(result["refused"])
             return result, versions

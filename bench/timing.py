@@ -33,7 +33,7 @@ def statistics_of(walls: Sequence[float], cpus: Sequence[float], inner: int) -> 
 
 
 def agree(
-    pool: Pool, names: Sequence[str], lost: Callable[[str, WorkerError], None], reference: str
+    pool: Pool, names: Sequence[str], lost: Callable[[str, WorkerError], None], workload: Workload
 ) -> dict[str, Any]:
     """Run the first steps of every built peer and compare losses and trained arrays."""
     losses: dict[str, list[float]] = {}
@@ -51,9 +51,9 @@ def agree(
             losses[name] = steps
             with np.load(path) as stored:
                 arrays[name] = {key: stored[key] for key in stored.files}
-    if reference not in losses:
-        raise Disagreement(f"refused to time: the reference {reference} did not run")
-    return check(reference, losses, arrays)
+    if workload.reference not in losses:
+        raise Disagreement(f"refused to time: the reference {workload.reference} did not run")
+    return check(workload.reference, losses, arrays, workload.tolerance)
 
 
 def measure(
@@ -100,7 +100,7 @@ def measure(
         except WorkerError as error:
             lost(name, error)
     try:
-        result["agreement"] = agree(pool, list(built), lost, workload.reference)
+        result["agreement"] = agree(pool, list(built), lost, workload)
     except Disagreement as error:
         result["refused"] = str(error)
         result["missing"] = {**pool.missing, **failed}

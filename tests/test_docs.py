@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
-    *(f"docs/{name}.md" for name in ("architecture", "layers", "lesson", "theano-users")),
+    *(f"docs/{name}.md" for name in ("architecture", "gallery", "layers", "lesson", "theano-users")),
 )
 
 

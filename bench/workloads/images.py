@@ -14,6 +14,10 @@ from bench.workloads.mnist import CLASSES, FLOAT, digits, mlp_arrays
 from bench.workloads.spec import Array, Params, Workload
 
 STAGES = 3  # of residual and dense networks
+#: Of networks with more blocks than this, steps are compared to 1e-3. Rounding grows with depth: the third loss of
+#: ResNet-110 (batch 16) is off its value in double precision by 1.7e-4 in NumPy, by 1.0e-4 in PyTorch and by 2.6e-4
+#: here, while the first one agrees to 1e-7.
+SHALLOW = 12
 #: Of DCGAN, as Kingma and Ba write it last: epsilon is added to the root of the mean that is not corrected. With a
 #: smaller one rounding would decide updates whose gradients are nearly nothing.
 ADAM = {"b1": 0.5, "b2": 0.999, "epsilon": 1e-5}
@@ -206,6 +210,7 @@ def resnet(
         flops=_flops(layers, batch),
         streamed=float(FLOAT * batch * 3 * size * size),
         rate=0.01,
+        tolerance=1e-4 if STAGES * n <= SHALLOW else 1e-3,
     )
 
 

@@ -22,7 +22,7 @@ class Workload:
     updates in place and that peers report back, so that agreement covers them and not only the
     loss. ``flops``, ``streamed`` and ``resident`` are the unavoidable arithmetic, the bytes that
     come from memory on every step whatever the caches hold, and the bytes that may stay cached.
-    ``reference`` is the peer that the others must agree with.
+    ``reference`` is the peer that the others must agree with, up to ``tolerance`` (relative).
     """
 
     name: str
@@ -37,6 +37,7 @@ class Workload:
     rate: float = 0.0
     has_loss: bool = True
     reference: str = "numpy"
+    tolerance: float = 1e-4
 
     def make(self, seed: int) -> Params:
         """Data and initial parameters, bit for bit the same in every process with this seed."""

@@ -55,7 +55,7 @@ def test_a_run_is_refused_when_a_worker_disagrees(
 ) -> None:
     """The whole way: a real worker, a reference that was made wrong, a command that fails."""
 
-    def wrong(reference: str, losses: object, params: object) -> dict[str, object]:
+    def wrong(reference: str, losses: object, params: object, tolerance: float) -> dict[str, object]:
         values = {reference: [1.0], "other": [2.0]}
         return check(reference, values, dict.fromkeys(values, PARAMS))
 
