@@ -148,6 +148,8 @@ class _Pool:
         last = min(last, (size + low) // by - self.rows.reach + 1)
         if last - first < 2:
             return first
+        if (last - first) % self.rows.lanes == 1:  # one alone is no vector
+            last -= 1
         taps = []
         for row in itertools.product(*rows):
             there = None
