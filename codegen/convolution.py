@@ -75,5 +75,5 @@ def _kernel(host: HostEmitter, op: Op, results: Results) -> ConvKernel:
     if back and results.kernel is None and ConvScatter.applies(sizes, target):
         return ConvScatter(sizes, target)
     if is_strided(op.name, x, w, y, op.attrs):
-        return ConvStride(sizes, target, results)
+        return ConvStride(sizes, target, back, results)
     return ConvTile(sizes, target, back, results)

@@ -47,10 +47,13 @@ class Padded:
     def offset(self, tap: tuple[int, ...]) -> int:
         """Where a tap finds what the first place of a row reads, from the start of its channel on."""
         d, h, w = tap
+        return self.place(d, self.row.taps[h][1], self.col.taps[w][1])
+
+    def place(self, depth: int, row: int, col: int) -> int:
+        """The same for a number of a tap in depth, and offsets of a row and a column."""
         if not self.copied:
-            return self.depth.taps[d][1] * self.plane + self.row.taps[h][1] * self.pitch + self.col.taps[w][1]
-        line = d * self.lines + self.row.taps[h][1] - self.top
-        return line * self.pitch + self.col.taps[w][1] - self.left + self.shift
+            return self.depth.taps[depth][1] * self.plane + row * self.pitch + col
+        return (depth * self.lines + row - self.top) * self.pitch + col - self.left + self.shift
 
     def start(self, place: Any, first: Any) -> Any:
         """Where the first row of a block begins in a channel."""

@@ -231,13 +231,20 @@ def is_direct(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict[
 
 
 def is_strided(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict[str, Any]) -> bool:
-    """Whether a direct `conv` is summed in vectors of filters: where neighbours in the result are none in the image,
-    but for filters of one element."""
-    filters: Any = w.shape[0]
+    """Whether a direct `conv` is summed in vectors of filters, or its gradient of the image in vectors of channels:
+    where neighbours in the result are none in the image, but for filters of one element."""
+    filters: Any = w.shape[1 if op == "conv_data" else 0]
     filled = filters >= FILTERS and 4 * filters >= 3 * -(-filters // FILTERS) * FILTERS
-    plain = op == "conv" and attrs["groups"] == 1 and x.ndim <= 4 and attrs["strides"][-1] > 1
-    pixels: Any = prod_dims(y.shape[2:])
-    return plain and filled and pixels >= FILTERS and prod_dims(w.shape[2:]) != 1
+    plain = op != "conv_weight" and attrs["groups"] == 1 and x.ndim <= 4 and attrs["strides"][-1] > 1
+    pixels: Any = prod_dims((x if op == "conv_data" else y).shape[2:])
+    met = op == "conv" or is_covered(w, attrs)
+    return plain and filled and met and pixels >= FILTERS and prod_dims(w.shape[2:]) != 1
+
+
+def is_covered(w: TensorType, attrs: dict[str, Any]) -> bool:
+    """Whether filters are known to meet every element of an image: strides are no longer than they are."""
+    sizes: Any = zip(w.shape[2:], attrs["strides"], strict=True)
+    return all(d == 1 for d in attrs["dilation"]) and all(r >= by for r, by in sizes)
 
 
 def is_outer(w: TensorType, groups: int) -> bool:
@@ -287,11 +294,8 @@ def takes_epilogue(op: Op) -> bool:
         return isinstance(out.size, int) and not is_cached(out)
     if op.name == "conv":
         return True
-    covered = all(d == 1 for d in op.attrs["dilation"]) and all(
-        r >= by for r, by in zip(w.shape[2:], op.attrs["strides"], strict=True)
-    )
     scattered = all(by == 1 for by in op.attrs["strides"]) and not any((*op.attrs["low"], *op.attrs["high"]))
-    return covered and not scattered
+    return is_covered(w, op.attrs) and not scattered
 
 
 def scratch_of(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict[str, Any]) -> tuple[TensorType, ...]:
@@ -302,7 +306,8 @@ def scratch_of(op: str, x: TensorType, w: TensorType, y: TensorType, attrs: dict
         vectors, others = w.shape[:2] if op != "conv_data" else w.shape[1::-1]
         return (w.with_shape((winograd_sums(vectors, others),)),)
     if is_strided(op, x, w, y, attrs):
-        return (w.with_shape(((w.shape[0] + 63) * prod_dims(w.shape[1:]),)),)
+        vectors, others = w.shape[:2] if op != "conv_data" else w.shape[1::-1]
+        return (w.with_shape(((vectors + (FILTERS - 1)) * prod_dims((others, *w.shape[2:])),)),)
     if op == "conv_data":
         return (w.with_shape((w.size,)),)
     if op == "conv" or not is_outer(w, attrs["groups"]):

@@ -109,6 +109,13 @@ STRIDED = [
     Conv(2, 2, 16, (9, 4), (3, 2), (1, 2), (1, 1), "half", 1, True),
     Conv(2, 3, 45, (60,), (5,), (3,), (1,), "valid", 1, True),
 ]
+#: Images of which vectors are of channels: phases of several sizes, some channels left over, no padding, one axis.
+STRIDED_BACK = [
+    Conv(2, 74, 18, (7, 9), (5, 5), (2, 2), (1, 1), "half", 1, True),
+    Conv(3, 16, 5, (9, 13), (3, 4), (3, 2), (1, 1), ((0, 2), (1, 0)), 1, False),
+    Conv(2, 31, 3, (8, 6), (2, 2), (2, 2), (1, 1), "valid", 1, True),
+    Conv(2, 45, 4, (61,), (5,), (3,), (1,), ((2, 1),), 1, False),
+]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -121,7 +128,10 @@ def test_strided_convolutions_in_vectors_of_filters(dtype: str, monkeypatch: pyt
     for c in STRIDED:
         x, w, y = (TensorType("f32", a.shape) for a in c.arrays(0))
         assert is_strided("conv", x, w, y, {"groups": 1, "strides": c.strides}), c
-    check_grid(1, STRIDED, dtype)
+    for c in STRIDED_BACK:
+        x, w, y = (TensorType("f32", a.shape) for a in c.arrays(0))
+        assert is_strided("conv_data", x, w, y, {"groups": 1, "strides": c.strides, "dilation": c.dilation}), c
+    check_grid(1, STRIDED + STRIDED_BACK, dtype)
 
 
 @pytest.mark.parametrize("m", [2, 3, 4])

@@ -79,13 +79,14 @@ def test_normalised_results_of_each_kind_of_kernel(dtype: str) -> None:
 
 @pytest.mark.usefixtures("always")
 def test_gradients_of_images_and_what_is_read_beside_them() -> None:
-    """By phases of the strides and by tiles of Winograd; with a scalar, one number and the image itself."""
-    strided, tiled = conv(2, 4, 12, 11, 5, 2, 2), conv(2, 16, 20, 12, 3, 1)
+    """By phases of the strides, in vectors of pixels and of channels, and by tiles of Winograd; with a scalar and one
+    number."""
+    cases = conv(2, 4, 12, 11, 5, 2, 2), conv(2, 31, 12, 11, 5, 2, 2), conv(2, 16, 20, 12, 3, 1)
     s = T.scalar("s", dtype="float32")
     inputs: list[Any] = [s]
     values: list[Any] = [np.float32(0.75)]
     outputs, wanted = [], []
-    for i, c in enumerate((strided, tiled)):
+    for i, c in enumerate(cases):
         x, w, y = c.arrays(i, "float32")
         one = np.full((1, 1, 1, 1), 0.5, np.float32)
         given = [T.TensorType("float32", shape=a.shape)() for a in (y, w, one)]
@@ -99,7 +100,7 @@ def test_gradients_of_images_and_what_is_read_beside_them() -> None:
     f = ar.function(inputs, outputs)
     for got, want in zip(f(*values), wanted, strict=True):
         np.testing.assert_allclose(got, want, rtol=0, atol=2e-5 * np.abs(want).max())
-    assert dump_stage(f, "fused").count(KERNEL) == 2
+    assert dump_stage(f, "fused").count(KERNEL) == len(cases)
 
 
 @pytest.mark.usefixtures("always")
