@@ -37,6 +37,7 @@ SMALL = {
     "code_rnn": ["hidden=6", "batch=3"],
     "cnn_dropout": ["batch=2"],
     "bilstm_sentiment": ["vocabulary=500"],  # the book's are 100,001 rows of a table
+    "colocalize": ["filters=2", "hidden=4", "batch=2", "size=40"],
     "dcgan": ["filters=2", "units=4", "batch=2", "noise=3"],
     "densenet": ["depth=7", "growth=3", "filters=4", "batch=2"],
     "densenet_fast": ["depth=7", "growth=3", "filters=4", "batch=2"],
