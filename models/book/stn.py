@@ -32,7 +32,7 @@ class TransformerModel(LayerModel):
     """What both have in common."""
 
     image_shape: ClassVar[tuple[int, ...]] = (100, 100)
-    book_batch: ClassVar[int] = 40
+    book_batch: ClassVar[int] = 100
     book_epochs: ClassVar[int] = 40
     small_epochs: ClassVar[int] = 3
 
@@ -60,12 +60,10 @@ class TransformerModel(LayerModel):
     dropout: float = 0.0
     """Share of units that are dropped in training, before each dense layer of the classifier."""
     rate: float = 0.001
-    """Learning rate of Adam at first."""
-    fall: float = 0.5
-    """The share of all epochs, the last ones, in which the rate falls to 0, in a straight line."""
-    locate: float = 0.3
-    """The share of the rate with which the localising network learns: with all of it, windows move too far from step
-    to step for the classifier to learn from them; its last layer alone, and the features under that change too fast."""
+    """Learning rate of Adam in the first half of all epochs; in the second one it falls to 0, in a straight line."""
+    locate: float = 0.1
+    """The share of the rate with which the localising network learns: faster, and the window leaves the image before
+    anything has been learned from it; its last layer alone, and the features under that change too fast for it."""
     reshape: float = 0.03
     """The share of the localising network's rate with which scale and rotation learn: as fast as places, and it widens
     the window until the digit need not be looked for."""
@@ -91,15 +89,10 @@ class TransformerModel(LayerModel):
         return self.locate * (self.reshape if name.startswith(SHAPE) else 1) if name.startswith(WHERE) else 1.0
 
     def rate_at(self, epoch: int, epochs: int) -> float:
-        return self.rate * min(1.0, (1 - epoch / epochs) / self.fall)
+        return self.rate * min(1.0, 2 * (1 - epoch / epochs))
 
     def localised(self, images: L.Layer, below: L.Layer) -> L.Layer:
-        """The images through the transformations that are made of `below`, (batch, features).
-
-        Features are normalised: they are rectified, and what they have in common would move all windows at once, and
-        further in a step of learning than what tells images apart.
-        """
-        below = L.BatchNorm(below, beta=None, gamma=None)
+        """The images through the transformations that are made of `below`, (batch, features)."""
         shape = L.Dense(below, 4, W=L.Constant(0), b=self.zoom * np.eye(2).reshape(-1))
         place = L.Dense(below, 2, W=L.Constant(0))
         matrix = L.Concat([L.Reshape(shape, (-1, 2, 2)), L.Reshape(place, (-1, 2, 1))], axis=2)
@@ -160,13 +153,6 @@ class Stn(TransformerModel):
     name: ClassVar[str] = "stn"
     chapter: ClassVar[int] = 6
     quality: ClassVar[str] = "cluttered MNIST: accuracy 96.9 %"
-    book_batch: ClassVar[int] = 100
-
-    zoom: float = 0.75
-    """The share of the image that is seen at first, from its middle, in height and width: the digit may be anywhere."""
-    fall: float = 1.0
-    """The share of all epochs, the last ones, in which the rate falls to 0, in a straight line: with one digit in an
-    image, places are learned from fewer errors, and what steps have by chance moves windows too far."""
 
     def crops(self, images: L.Layer) -> L.Layer:
         return self.localised(images, self.features(images))
@@ -183,13 +169,20 @@ class Rstn(TransformerModel):
     chapter: ClassVar[int] = 6
     quality: ClassVar[str] = "three digits of cluttered MNIST: accuracy of digits 0.895 at epoch 4, 0.98 at 53"
     n_labels: ClassVar[int] = 3
+    book_batch: ClassVar[int] = 40
+
+    locate: float = 0.3
+    """The share of the rate with which the localising network learns: with all of it, windows move too far from step
+    to step for the classifier to learn from them."""
 
     def crops(self, images: L.Layer) -> L.Layer:
         seen = _repeated(L.Dimshuffle(self.features(images), (0, "x", 1)), self.n_labels)
         steps = L.GRU(seen, self.hidden, return_sequences=True)
+        # What all steps have in common would move all windows at once, further than what tells them apart.
+        below = L.BatchNorm(L.Reshape(steps, (-1, self.hidden)), beta=None, gamma=None)
         channels, height, width = images.output_shape[1:]
         each = _repeated(L.Dimshuffle(images, (0, "x", 1, 2, 3)), self.n_labels)
-        return self.localised(L.Reshape(each, (-1, channels, height, width)), L.Reshape(steps, (-1, self.hidden)))
+        return self.localised(L.Reshape(each, (-1, channels, height, width)), below)
 
 
 def _repeated(below: L.Layer, times: int) -> L.Layer:
