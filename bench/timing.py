@@ -90,6 +90,8 @@ def measure(
         log(f"  {name} failed: {error}")
 
     for name in pool.handles:
+        if not (peers.find(name).trains or workload.family == "predict"):
+            continue
         try:
             with pool.running(name) as worker:
                 if name in unasked and not worker.ask("implements", workload=workload.name)["answer"]:

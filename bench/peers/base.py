@@ -32,6 +32,8 @@ class Peer(ABC):
     family: str = ""
     #: Whether it takes part where no peers are named.
     usual: bool = True
+    #: Whether it can train; else it takes part in predictions alone.
+    trains: bool = True
 
     def available(self) -> str | None:
         """None when the package is installed, else the reason why this peer cannot run."""

@@ -81,6 +81,7 @@ class OnnxRuntimePeer(Peer):
     name = "onnxruntime"
     package = "onnxruntime"
     remedy = "pip install onnx onnxruntime"
+    trains = False
 
     def load(self, threads: int) -> None:
         """Import ONNX and ONNX Runtime."""

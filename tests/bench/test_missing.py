@@ -172,3 +172,13 @@ def test_thread_settings() -> None:
 def test_paths_of_the_machine_are_left_out() -> None:
     text = scrub(f"error in {ROOT}/bench/x.py")
     assert text == "error in <checkout>/bench/x.py"
+
+
+def test_a_peer_that_only_predicts_is_not_missing_where_others_train() -> None:
+    if (reason := peers.find("onnxruntime").available()) is not None:
+        pytest.skip(reason)
+    with Pool(["numpy", "onnxruntime"], 1) as pool:
+        spec = workloads.find("chain-small")
+        result = timing.measure(pool, spec, rounds=1, seed=1, slice_s=0.0, log=lambda line: None)
+    assert list(result["peers"]) == ["numpy"]
+    assert result["missing"] == {}
