@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pool", "max_pool_2d_same_size", "pool_2d", "pool_3d"]
 
+#: Places of a window that code is written out for.
+LARGEST = 36
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
 
 
@@ -72,6 +74,19 @@ class _Windows:
         values = [self.x.value_, *(v.value_ for v in operands), *scalars]
         return wrap(emit(op, *values, **attrs, window=self.window, strides=self.strides, low=self.low))
 
+    def reduced(self, op: str) -> TensorVariable:
+        """The maxima or sums of the windows; of large ones axis by axis, the last one first, as code for all places of
+        a window grows with their number. The first maximum of rows in the first such row is the first of all."""
+        if int(np.prod(self.window)) <= LARGEST:
+            return self.emit(op)
+        x = self.x.value_
+        for axis in reversed(range(self.space)):
+            scalars, attrs = sizes_attrs(size=[*self.sizes[:axis], *self.outs[axis:]])
+            window, strides, low = [1] * self.space, [1] * self.space, [0] * self.space
+            window[axis], strides[axis], low[axis] = self.window[axis], self.strides[axis], self.low[axis]
+            x = emit(op, x, *scalars, **attrs, window=tuple(window), strides=tuple(strides), low=tuple(low))
+        return wrap(x)
+
     def counts(self, mode: str) -> list[Any] | int:
         """How many elements the mean of a window is over: one number, or a vector for each axis, whose product it
         is."""
@@ -93,7 +108,7 @@ class _Windows:
         """The mean of each window."""
         if not is_float(self.x.value_.dtype):
             raise TypeError(f"{self.name}: mode {mode} takes floats, but {label(self.x)} is {self.x.type}")
-        total, counts = self.emit("pool_sum"), self.counts(mode)
+        total, counts = self.reduced("pool_sum"), self.counts(mode)
         if isinstance(counts, int):
             return total * ew.cast(1 / counts, self.x.dtype)
         for axis, count in enumerate(counts):
@@ -122,8 +137,8 @@ def _pool(
     pad = padding if padding is not None else (0,) * space if pad is None else pad
     work = _Windows(name, input, window, bool(ignore_border), stride, pad, space)
     if mode == "max":
-        return work.emit("pool_max")
-    return work.emit("pool_sum") if mode == "sum" else work.mean(mode)
+        return work.reduced("pool_max")
+    return work.reduced("pool_sum") if mode == "sum" else work.mean(mode)
 
 
 @composite

@@ -318,3 +318,30 @@ def test_patches_of_images() -> None:
         images2neibs(a, (4, 4))
     with pytest.raises(AssertionError, match=r"\(size - 5\) of axis 2 is no multiple of 5"):
         ar.function([x], images2neibs(x, (5, 4)))(a)
+
+
+@pytest.mark.parametrize("mode", ["max", "sum", "average_exc_pad"])
+def test_large_windows(mode: str) -> None:
+    x, ct = T.tensor4("x", dtype="float64"), T.tensor4("ct", dtype="float64")
+    y = pool_2d(x, (24, 19), ignore_border=True, stride=(2, 3), pad=(3, 1), mode=mode)
+    f = ar.function([x, ct], [y, T.grad((y * ct).sum(), x)])
+    assert max(int(np.prod(op.attrs["window"])) for op in f.recorded.ops if op.name.startswith("pool")) <= 24
+    for size in ((25, 20), (22, 31)):
+        a = np.round(rng.normal(size=(2, 1, *size)) * 2)  # with ties
+        counts = [(s + 2 * p - w) // by + 1 for s, p, w, by in zip(size, (3, 1), (24, 19), (2, 3), strict=True)]
+        c = rng.normal(size=(2, 1, *counts))
+        want, gradient = np.zeros_like(c), np.zeros_like(a)
+        for i, j in np.ndindex(*counts):
+            rows, columns = slice(max(2 * i - 3, 0), 2 * i + 21), slice(max(3 * j - 1, 0), 3 * j + 18)
+            for n in range(2):
+                part, into = a[n, 0, rows, columns], gradient[n, 0, rows, columns]
+                if mode == "max":
+                    want[n, 0, i, j] = part.max()
+                    into[np.unravel_index(part.argmax(), part.shape)] += c[n, 0, i, j]
+                else:
+                    count = part.size if mode != "sum" else 1
+                    want[n, 0, i, j] = part.sum() / count
+                    into += c[n, 0, i, j] / count
+        got = f(a, c)
+        np.testing.assert_allclose(got[0], want, atol=1e-11)
+        np.testing.assert_allclose(got[1], gradient, atol=1e-11)
