@@ -74,7 +74,7 @@ class Colocalize(ModelBase):
     margin: float = 1.0
     """How much more than other crops a random crop must differ."""
     encoder_epochs: int = 3
-    """Passes over the digits to train the classifier with."""
+    """Passes over the digits to train the classifier with; of small data ten times as many."""
     room: int = 4
     """Pixels by which these digits are moved at most: of digits that are always in the middle, crops that are a few
     pixels away from them look like nothing."""
@@ -116,9 +116,9 @@ class ColocalizeTask(VariableTask):
         # Coordinates run from -1 to 1 between the centres of the outermost pixels.
         self.scale = (self.side - 1) / (model.size - 1)
         self.canvas = Canvas(size=model.size, clutter=model.clutter)
-        small = len(data.train.x) < SMALL
-        images = max(model.batch, model.images // 10 if small else model.images)
-        self.batch, self.n_batches, self.epochs = model.batch, images // model.batch, 8
+        self.small = len(data.train.x) < SMALL
+        images = max(model.batch, model.images // 10 if self.small else model.images)
+        self.batch, self.n_batches, self.epochs = model.batch, images // model.batch, 30 if self.small else 8
         self.interval = self.n_batches
         classifier = MnistCnn(filters=model.filters, hidden=model.hidden)
         moved = replace(data, stream=Stream(len(data.train.x), self.moved))
@@ -180,7 +180,8 @@ class ColocalizeTask(VariableTask):
 
     def train_encoder(self) -> None:
         """Train the classifier whose last hidden layer tells crops apart."""
-        train(self.encoder.steps, Schedule(self.model.encoder_epochs, self.encoder.n_batches["train"]))
+        epochs = self.model.encoder_epochs * (10 if self.small else 1)
+        train(self.encoder.steps, Schedule(epochs, self.encoder.n_batches["train"]))
 
     # ------------------------------------------------------------ expressions
     def centres(self, images: Any, updates: dict[Any, Any] | None = None) -> Any:
