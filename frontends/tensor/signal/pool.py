@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pool", "max_pool_2d_same_size", "pool_2d", "pool_3d"]
 
-#: Places of a window that code is written out for.
-LARGEST = 36
+#: Places of a window that code is written out for; and along one axis, where large ones go axis by axis.
+LARGEST, LONGEST = 36, 4096
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
 
 
@@ -67,6 +67,14 @@ class _Windows:
                     f"({s} + 2 * {p} - {w}) // {by} + 1 = {out}"
                 )
             self.outs.append(out)
+        if not ignore_border:  # what is beyond the image is no part of a window
+            pairs = zip(self.window, self.sizes, strict=True)
+            self.window = tuple(min(w, max(s, 1)) if isinstance(s, int) else w for w, s in pairs)
+        if max(self.window) > LONGEST:
+            raise NotImplementedError(
+                f"{name}: windows {self.window}: code is written out for every place along an axis, at most {LONGEST}; "
+                "a maximum, sum or mean over all of an axis is T.max, T.sum or T.mean"
+            )
 
     def emit(self, op: str, *operands: Any) -> TensorVariable:
         """A pooling op of the input, and operands that have an element per window."""

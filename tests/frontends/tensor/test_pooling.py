@@ -10,6 +10,7 @@ import pytest
 
 import arignote as ar
 import arignote.tensor as T
+from arignote.frontends.tensor.asserting import specify_shape
 from arignote.frontends.tensor.derivatives import Rop
 from arignote.frontends.tensor.nnet.bn import batch_normalization, batch_normalization_test, batch_normalization_train
 from arignote.frontends.tensor.nnet.neighbours import images2neibs, neibs2images
@@ -209,6 +210,7 @@ POOL_ERRORS: list[tuple[tuple[int, ...], dict[str, Any], str]] = [
     ((1, 1, 4, 4), {"ws": (2, 2), "mode": "mean"}, "mode 'mean' is none of max, sum"),
     ((1, 1, 4, 4), {"ws": (2, 2, 2)}, "ws must be 2 integers"),
     ((4,), {"ws": (2, 2)}, "at least 2 dimensions"),
+    ((1, 1, 9, 9), {"ws": (2**31 + 1, 2), "pad": (2**31, 0), "ignore_border": True}, "at most 4096"),
 ]
 
 
@@ -345,3 +347,17 @@ def test_large_windows(mode: str) -> None:
         got = f(a, c)
         np.testing.assert_allclose(got[0], want, atol=1e-11)
         np.testing.assert_allclose(got[1], gradient, atol=1e-11)
+
+
+def test_windows_beyond_the_image() -> None:
+    a = rng.normal(size=(2, 3, 4, 5))
+    whole = T.tensor4("whole", dtype="float64")
+    x = specify_shape(whole, a.shape)
+    parts = [pool_2d(x, ws, False, mode=m) for ws in ((2**62, 2**40), (3, 2**62)) for m in ("max", "sum")]
+    parts.append(pool_2d(x, (2**62, 2), False, mode="average_inc_pad"))
+    *got, mean = ar.function([whole], parts)(a)
+    reducers: list[Any] = [np.max, np.sum]
+    for n, reduce in enumerate(reducers):
+        np.testing.assert_allclose(got[n][..., 0, 0], reduce(a, axis=(2, 3)), rtol=1e-12)
+        np.testing.assert_allclose(got[2 + n][..., 1, 0], reduce(a[..., 3:, :], axis=(2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(mean[..., 0, 2], a[..., 4].mean(-1), rtol=1e-12)

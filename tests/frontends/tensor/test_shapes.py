@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import arignote.frontends.tensor as T
+from arignote.ir.diag import TypeInferenceError
 
 RNG = np.random.default_rng(3)
 A = RNG.normal(size=(3, 4))
@@ -226,3 +227,24 @@ def test_copy_take_squeeze(mode: str) -> None:
     )  # fmt: skip
     for out, want in zip(outs, [A, A[[2, 0]], A.ravel()[5], A[0], A[:, [1, -1]]], strict=True):
         np.testing.assert_array_equal(out, want)
+
+
+def test_specified_shapes() -> None:
+    x, n, v = T.dmatrix("x"), T.lscalar("n"), T.lvector("v")
+    y = T.specify_shape(x, (3, None))
+    z = T.specify_shape(x, (n, 2))
+    f = T.function([x, n], [(y**2).sum(axis=0), T.grad((z**3).sum(), x)])
+    g = T.function([x, v], T.specify_shape(x, v) * 2)
+    a = np.arange(6.0).reshape(3, 2)
+    for got, want in zip([*f(a, 3), g(a, [3, 2])], [(a**2).sum(0), 3 * a**2, 2 * a], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+    assert T.specify_shape(y, (3, 2)).type == x.type
+    with pytest.raises(AssertionError, match="the shape of x is not"):
+        g(a, [2, 3])
+    with pytest.raises((AssertionError, TypeInferenceError), match="3,2"):
+        f(a, 4)
+    for shape, message in (((1, 2, 3), "3 sizes"), ((2.5, 2), "must be an integer"), (2, "1 sizes")):
+        with pytest.raises(TypeError, match=message):
+            T.specify_shape(x, shape)
+    with pytest.raises(ValueError, match=r"axis 0 .* has size 3, not 4"):
+        T.specify_shape(y, (4, 2))
