@@ -186,8 +186,8 @@ def test_what_is_seen_at_first_and_how_fast_each_network_learns() -> None:
 
 def test_digits_are_learned_by_the_network_of_layers() -> None:
     pytest.importorskip("sklearn")
-    task = ImageTask(MnistCnn(batch=20, filters=8, hidden=64, dropout=0.2), load_digits(), seed=0)
-    history = train(task.steps, Schedule(5, task.n_batches, interval=1000))
+    task = ImageTask(MnistCnn(batch=20, filters=8, hidden=64, dropout=0.2, rate=0.02), load_digits(), seed=0)
+    history = train(task.steps, Schedule(8, task.n_batches, interval=1000))
     assert history.best is not None and history.best.valid_error < 0.12
 
 
