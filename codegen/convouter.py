@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from arignote.codegen.convpad import Padded
-from arignote.codegen.convspec import ConvKernel, Sizes, each_block, minimum
+from arignote.codegen.convspec import ConvKernel, Sizes, each_block, minimum, threads_for
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector, transposed
@@ -25,7 +25,6 @@ from arignote.ir.types import DTYPES
 
 BLOCK_BYTES = 24 * 1024  # of the transposed gradient that a tile meets: half a first-level cache
 IMAGE_BYTES = 128 * 1024  # of copied channels: in the second-level cache
-PARALLEL_FLOPS = 2_000_000.0
 
 
 class ConvOuter(ConvKernel):
@@ -47,7 +46,7 @@ class ConvOuter(ConvKernel):
         self.plane = self.row.count * self.col.count
         self.volume = self.depth.count * self.plane
         work = 2.0 * sizes.k * sizes.c * len(self.taps) * sizes.groups * self.volume * (sizes.n or 8)
-        self.threads = target.threads if work >= PARALLEL_FLOPS else 1
+        self.threads = threads_for(work, target)
         self.vectors, self.channels, self.cut = self.tile_sizes()
         self.given = [tirx.Var("c", "int64")] if sizes.c > self.channels else []
         self.c = self.given[0] if self.given else i64(sizes.c)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from arignote.codegen.convspec import ConvKernel, Sizes, powers
+from arignote.codegen.convspec import ConvKernel, Sizes, powers, threads_for
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, lanes_of, load_vector, splat, store_vector
 from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
 
-PARALLEL_FLOPS = 2_000_000.0
 LEAST_GAIN = 1.5  # images that are so many times larger than results
 
 
@@ -34,7 +33,7 @@ class ConvScatter(ConvKernel):
         self.plane, self.image = sizes.out[0] * sizes.out[1], sizes.image[0] * sizes.image[1]
         self.vectors = self.plane // self.lanes
         work = 2.0 * sizes.k * sizes.c * sizes.groups * self.plane * sizes.window[0] * sizes.window[1] * (sizes.n or 8)
-        self.threads = target.threads if work >= PARALLEL_FLOPS else 1
+        self.threads = threads_for(work, target)
 
     @staticmethod
     def applies(s: Sizes, target: Target) -> bool:

@@ -16,9 +16,12 @@ from typing import Any
 from arignote.codegen.emit import Emitter
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, i64, is_const, mul
 from arignote.codegen.microkernels import Vectors, ceil_div, load_vector, splat, store_vector
+from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
 from arignote.ir.core import Op
 from arignote.ir.types import DTYPES
+
+PARALLEL_FLOPS = 5_000_000.0  # some 20 microseconds of one thread; of fewer, a second one saves less than it costs
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,11 @@ def each_block(
         e.loop(i64(depth.count), place)
 
     e.loop(e.bind(n if images == 1 else floordiv(n + i64(images - 1), i64(images)), "total"), block)
+
+
+def threads_for(operations: float, target: Target) -> int:
+    """Threads that share so many operations."""
+    return target.threads if operations >= PARALLEL_FLOPS else 1
 
 
 class ConvKernel(ABC):

@@ -16,7 +16,7 @@ from typing import Any
 
 from arignote.codegen.convpad import Padded
 from arignote.codegen.convresult import Results
-from arignote.codegen.convspec import Axes, Axis, ConvKernel, Sizes, minimum
+from arignote.codegen.convspec import Axes, Axis, ConvKernel, Sizes, minimum, threads_for
 from arignote.codegen.emit import pointer_var
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, splat
@@ -25,7 +25,6 @@ from arignote.codegen.toolchain import tirx
 from arignote.codegen.winotiles import by_rest
 
 BAND_BYTES = 128 * 1024  # of a copied band of an image: in the second-level cache
-PARALLEL_FLOPS = 2_000_000.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class ConvStride(ConvKernel):
         work = 2.0 * s.k * s.c * (s.n or 8)
         for v in (*s.window, *s.out):
             work *= v
-        self.threads = target.threads if work >= PARALLEL_FLOPS else 1
+        self.threads = threads_for(work, target)
         self.total = ceil_div(self.filters, self.lanes)
         self.vectors = min(range(1, min(self.total, 4) + 1), key=self.cycles)
         self.rows = self.band()

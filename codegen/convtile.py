@@ -15,7 +15,18 @@ from dataclasses import replace
 from typing import Any
 
 from arignote.codegen.convresult import Results
-from arignote.codegen.convspec import Axes, ConvKernel, Shape, Sizes, Source, copy_run, minimum, powers, quotient_up
+from arignote.codegen.convspec import (
+    Axes,
+    ConvKernel,
+    Shape,
+    Sizes,
+    Source,
+    copy_run,
+    minimum,
+    powers,
+    quotient_up,
+    threads_for,
+)
 from arignote.codegen.emit import pointer_var
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, is_const, mul
 from arignote.codegen.microkernels import (
@@ -32,7 +43,6 @@ from arignote.codegen.target import Target
 from arignote.codegen.toolchain import tirx
 
 BAND_BYTES = 256 * 1024  # of a copied band of an image: on the stack, within the second-level cache
-PARALLEL_FLOPS = 2_000_000.0
 FEW = 16  # channels that a function of their own is made for
 ROOM = 64  # channels of the source, of which there may be any number up to a multiple of these
 
@@ -63,7 +73,7 @@ class ConvTile(ConvKernel):
         work = 2.0 * sizes.k * sizes.c * sizes.groups * (sizes.n or 8)
         for v in (*sizes.window, *sizes.out):
             work *= v
-        self.threads = target.threads if work >= PARALLEL_FLOPS else 1
+        self.threads = threads_for(work, target)
 
     @property
     def arguments(self) -> list[Any]:

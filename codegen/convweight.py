@@ -11,7 +11,17 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from arignote.codegen.convspec import ConvKernel, Shape, Sizes, Source, copy_run, each_block, minimum, powers
+from arignote.codegen.convspec import (
+    ConvKernel,
+    Shape,
+    Sizes,
+    Source,
+    copy_run,
+    each_block,
+    minimum,
+    powers,
+    threads_for,
+)
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import (
@@ -29,7 +39,6 @@ from arignote.codegen.toolchain import tirx
 #: first-level cache: the gradient of LeNet's first filters takes 0.62 of the time that it takes with twice as many.
 BLOCK_PIXELS = 512
 PANEL_BYTES = 40 * 1024
-PARALLEL_FLOPS = 2_000_000.0
 
 
 class ConvWeight(ConvKernel):
@@ -51,7 +60,7 @@ class ConvWeight(ConvKernel):
         self.volume = self.depth.count * self.plane
         self.columns = sizes.c * len(self.taps)
         work = 2.0 * sizes.k * self.columns * sizes.groups * self.volume * (sizes.n or 8)
-        self.threads = target.threads if work >= PARALLEL_FLOPS else 1
+        self.threads = threads_for(work, target)
         rows = max(min(BLOCK_PIXELS // self.col.count, self.row.count), 1)
         blocks = ceil_div(self.row.count, rows)
         self.rows = ceil_div(self.row.count, blocks)

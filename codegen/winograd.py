@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from arignote.codegen.convresult import Results
-from arignote.codegen.convspec import ConvKernel, Sizes, minimum
+from arignote.codegen.convspec import ConvKernel, Sizes, minimum, threads_for
 from arignote.codegen.emit import pointer_var
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector, transposed
@@ -22,7 +22,6 @@ from arignote.codegen.winomath import matrices, transformed
 from arignote.codegen.winotiles import M, Tiles, both
 
 VALUES_BYTES = 160 * 1024  # of the transformed tiles of a block: they stay in the second-level cache
-PARALLEL_FLOPS = 2_000_000.0
 
 
 class Winograd(ConvKernel):
@@ -46,7 +45,7 @@ class Winograd(ConvKernel):
         self.a, self.g, self.b = matrices(M, 3)
         self.size = M + 2
         work = 18.0 * sizes.k * sizes.c * sizes.out[0] * sizes.out[1] * (sizes.n or 8)
-        self.threads = target.threads if work >= PARALLEL_FLOPS else 1
+        self.threads = threads_for(work, target)
         self.block_sizes()
 
     def block_sizes(self) -> None:
@@ -69,6 +68,8 @@ class Winograd(ConvKernel):
         if self.images > 1 and self.s.n:
             parts = ceil_div(ceil_div(self.s.n, self.images), self.threads) * self.threads
             self.images = ceil_div(self.s.n, parts)
+        if self.s.n and ceil_div(self.s.n, self.images) * self.bands == 1:
+            self.threads = 1  # there is but one block
         self.tiles = self.images * plane
         self.source = Tiles(
             self.e, self.x, self.channels, (self.rows, self.cols), (self.top, self.left),

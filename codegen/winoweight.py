@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arignote.codegen.convspec import ConvKernel, Sizes, minimum
+from arignote.codegen.convspec import ConvKernel, Sizes, minimum, threads_for
 from arignote.codegen.emit import Emitter, pointer_var, private_function
 from arignote.codegen.exprs import ZERO, Buffer, add, floordiv, floormod, i64, mul
 from arignote.codegen.microkernels import ITEM, Vectors, ceil_div, load_vector, splat, store_vector
@@ -21,7 +21,6 @@ from arignote.codegen.winotiles import M, Tiles, both, by_rest
 from arignote.ir.ops.conv import winograd_sums
 
 VALUES_BYTES = 320 * 1024  # of the transformed tiles of a block, image and gradient: in the second-level cache
-PARALLEL_FLOPS = 2_000_000.0
 SUM_BYTES = 160 * 1024  # of all sums, up to which adding up those of several threads takes less time than it saves
 
 
@@ -36,7 +35,7 @@ class WinogradWeight(ConvKernel):
         self.pointers = {v: pointer_var(v, s.dtype) for v in ("x", "y", "w", "p")}
         self.x, self.y, self.w, self.p = (Buffer(v + "_b", s.dtype, i64(1)) for v in self.pointers)
         work = 18.0 * s.k * s.c * s.out[0] * s.out[1] * (s.n or 8)
-        self.threads = target.threads if work >= PARALLEL_FLOPS else 1
+        self.threads = threads_for(work, target)
         a, self.g, b = matrices(M, 3)
         self.size = M + 2
         self.channels, total = ceil_div(s.c, lanes), ceil_div(s.k, lanes)  # in vectors

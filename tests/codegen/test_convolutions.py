@@ -51,8 +51,7 @@ def compiled(convs: list[Conv], dtype: str, threads: int) -> Compiled:
 def generated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels, on all threads, however small the convolution."""
     monkeypatch.setattr("arignote.ir.ops.conv.DIRECT_FLOPS", 0)
-    for module in ("convtile", "convouter", "convweight"):
-        monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
+    monkeypatch.setattr("arignote.codegen.convspec.PARALLEL_FLOPS", 0)
 
 
 @pytest.mark.usefixtures("generated")

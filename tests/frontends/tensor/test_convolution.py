@@ -50,8 +50,7 @@ def test_generated_kernels_over_a_grid(start: int, monkeypatch: pytest.MonkeyPat
         # This one first: it imports the module, which takes the other's value for its own.
         monkeypatch.setattr("arignote.codegen.convolution.is_outer", lambda *_: True)
         monkeypatch.setattr("arignote.ir.ops.conv.is_outer", lambda *_: True)
-    for module in ("convtile", "convweight", "convouter"):
-        monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
+    monkeypatch.setattr("arignote.codegen.convspec.PARALLEL_FLOPS", 0)
     check_grid(start, configurations(30, seed=start, small=10), "float32" if start % 60 else "float64")
 
 
@@ -66,8 +65,7 @@ WINOGRAD = [
 
 @pytest.mark.parametrize("start", range(len(WINOGRAD)))
 def test_convolutions_by_tiles_of_winograd(start: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("winograd", "winoweight", "convouter"):
-        monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
+    monkeypatch.setattr("arignote.codegen.convspec.PARALLEL_FLOPS", 0)
     chosen = WINOGRAD[start : start + 1]
     for c in chosen:
         x, w, y = (TensorType("f32", a.shape) for a in c.arrays(0))
@@ -89,7 +87,7 @@ SCATTERED = [
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_gradients_of_images_that_are_scattered(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arignote.ir.ops.conv.DIRECT_FLOPS", 0)
-    monkeypatch.setattr("arignote.codegen.convscatter.PARALLEL_FLOPS", 0)
+    monkeypatch.setattr("arignote.codegen.convspec.PARALLEL_FLOPS", 0)
     target = cpu_target()
     assert any(ConvScatter.applies(sizes_of(c, dtype), target) for c in SCATTERED)
     check_grid(1, SCATTERED, dtype)
@@ -121,8 +119,7 @@ STRIDED_BACK = [
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_strided_convolutions_in_vectors_of_filters(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arignote.ir.ops.conv.DIRECT_FLOPS", 0)
-    for module in ("convstride", "convouter"):
-        monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
+    monkeypatch.setattr("arignote.codegen.convspec.PARALLEL_FLOPS", 0)
     if dtype == "float32":  # several bands
         monkeypatch.setattr("arignote.codegen.convstride.BAND_BYTES", 1500)
     for c in STRIDED:

@@ -35,8 +35,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Results of any size count as large, convolutions of any size as worth a kernel, and all threads take part."""
     monkeypatch.setattr("arignote.ir.ops.conv.CACHED_BYTES", -1)
     monkeypatch.setattr("arignote.ir.ops.conv.DIRECT_FLOPS", 0)
-    for module in ("convtile", "convstride", "winograd"):
-        monkeypatch.setattr(f"arignote.codegen.{module}.PARALLEL_FLOPS", 0)
+    monkeypatch.setattr("arignote.codegen.convspec.PARALLEL_FLOPS", 0)
 
 
 def conv(n: int, c: int, k: int, size: int, window: int, pad: int = 0, stride: int = 1, **more: Any) -> Conv:
