@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import peers
-from bench.agreement import loss_error
+from bench.agreement import loss_error, losses_agree
 from bench.environment import ROOT, child_environment, empty_caches, scrub
 from bench.workloads import Workload
 
@@ -102,8 +102,9 @@ def measure(
         return result, versions
     want = kept[reference]["cold"][0]["losses"]
     for name in measured:
-        error = loss_error(want, kept[name]["cold"][0]["losses"])
-        if error > workload.tolerance:
+        losses = kept[name]["cold"][0]["losses"]
+        if not losses_agree(want, losses, workload.tolerance):
+            error = loss_error(want, losses)
             result["refused"] = f"refused: losses of {name} are off by {error:.1e} (relative)"
             log(result["refused"])
             return result, versions

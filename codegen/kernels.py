@@ -383,9 +383,6 @@ class _Read:
         return self.emitter.value(self.operand, at)
 
 
-__all__ = ["Kernel", "KernelEmitter", "add", "mul"]
-
-
 def kernel_key(op: Op, by_value: frozenset[int], alias: dict[int, int]) -> str:
     """What the kernel of a fused op depends on: ops of one key share a kernel."""
     region = op.regions[0]
@@ -401,3 +398,6 @@ def kernel_key(op: Op, by_value: frozenset[int], alias: dict[int, int]) -> str:
         lines.append(f"{inner.name} {[ids[v] for v in inner.operands]} {attrs} {inner.results[0].type}")
     lines.append(str([ids[v] for v in region.yields]))
     return "\n".join(lines)
+
+
+__all__ = ["Kernel", "KernelEmitter", "add", "kernel_key", "mul"]

@@ -68,8 +68,6 @@ class Winograd(ConvKernel):
         if self.images > 1 and self.s.n:
             parts = ceil_div(ceil_div(self.s.n, self.images), self.threads) * self.threads
             self.images = ceil_div(self.s.n, parts)
-        if self.s.n and ceil_div(self.s.n, self.images) * self.bands == 1:
-            self.threads = 1  # there is but one block
         self.tiles = self.images * plane
         self.source = Tiles(
             self.e, self.x, self.channels, (self.rows, self.cols), (self.top, self.left),
@@ -104,7 +102,9 @@ class Winograd(ConvKernel):
             e.loop(i64(self.groups), group)
 
         blocks = floordiv(self.n + i64(self.images - 1), i64(self.images)) if self.images > 1 else self.n
-        e.tasks(blocks * i64(self.bands) if self.bands > 1 else blocks, self.threads, task, prologue)
+        alone = s.n is not None and ceil_div(s.n, self.images) * self.bands == 1
+        threads = 1 if alone else self.threads  # a second one would find no block
+        e.tasks(blocks * i64(self.bands) if self.bands > 1 else blocks, threads, task, prologue)
         buffers = dict(zip(self.pointers.values(), (self.x, self.w, self.p), strict=True))
         return self.results.function(buffers, self.n)
 

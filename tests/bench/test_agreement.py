@@ -136,3 +136,11 @@ def test_kernels_that_a_step_calls_are_counted_apart_from_those_that_differ() ->
     shallow, deep = counts
     assert deep["compiled"] == shallow["compiled"] < shallow["called"] < deep["called"]
     assert peers.find("numpy").kernels() is None
+
+
+def test_first_losses_agree_better_than_those_behind_updates() -> None:
+    params = dict.fromkeys(("numpy", "jax"), PARAMS)
+    later = {"numpy": LOSSES, "jax": [2.3, 2.2, 2.1 * (1 + 5e-4)]}
+    assert check("numpy", later, params, 1e-3)["tolerance"] == 1e-3
+    with pytest.raises(Disagreement, match="jax has losses"):
+        check("numpy", {"numpy": LOSSES, "jax": [2.3 * (1 + 5e-4), 2.2, 2.1]}, params, 1e-3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,23 +76,36 @@ class _Windows:
                 "a maximum, sum or mean over all of an axis is T.max, T.sum or T.mean"
             )
 
-    def emit(self, op: str, *operands: Any) -> TensorVariable:
-        """A pooling op of the input, and operands that have an element per window."""
-        scalars, attrs = sizes_attrs(size=self.outs)
-        values = [self.x.value_, *(v.value_ for v in operands), *scalars]
-        return wrap(emit(op, *values, **attrs, window=self.window, strides=self.strides, low=self.low))
-
-    def reduced(self, op: str) -> TensorVariable:
-        """The maxima or sums of the windows; of large ones axis by axis, the last one first, as code for all places of
-        a window grows with their number. The first maximum of rows in the first such row is the first of all."""
+    def by_axis(self) -> Iterator[tuple[list[Any], dict[str, Any]]]:
+        """Sizes and attributes of one pooling op after the other that together are this one: of small windows one, of
+        large ones one for each axis, the last one first, as code for all places of a window grows with their number.
+        The first maximum of rows in the first such row is the first of all."""
         if int(np.prod(self.window)) <= LARGEST:
-            return self.emit(op)
-        x = self.x.value_
+            scalars, attrs = sizes_attrs(size=self.outs)
+            yield scalars, {**attrs, "window": self.window, "strides": self.strides, "low": self.low}
+            return
         for axis in reversed(range(self.space)):
             scalars, attrs = sizes_attrs(size=[*self.sizes[:axis], *self.outs[axis:]])
             window, strides, low = [1] * self.space, [1] * self.space, [0] * self.space
             window[axis], strides[axis], low[axis] = self.window[axis], self.strides[axis], self.low[axis]
-            x = emit(op, x, *scalars, **attrs, window=tuple(window), strides=tuple(strides), low=tuple(low))
+            yield scalars, {**attrs, "window": tuple(window), "strides": tuple(strides), "low": tuple(low)}
+
+    def reduced(self, op: str) -> TensorVariable:
+        """The maxima or sums of the windows."""
+        x = self.x.value_
+        for scalars, attrs in self.by_axis():
+            x = emit(op, x, *scalars, **attrs)
+        return wrap(x)
+
+    def kept(self) -> TensorVariable:
+        """The input, zero but for the first maximum of each window."""
+        x = self.x.value_
+        done = []
+        for scalars, attrs in self.by_axis():
+            done.append((x, scalars, attrs))
+            x = emit("pool_max", x, *scalars, **attrs)
+        for before, scalars, attrs in reversed(done):
+            x = emit("pool_put", before, x, *scalars, **attrs)
         return wrap(x)
 
     def counts(self, mode: str) -> list[Any] | int:
@@ -183,7 +196,7 @@ def pool_3d(
 def max_pool_2d_same_size(input: Any, patch_size: Any) -> TensorVariable:
     """`input` with all but the first maximum of each patch set to zero."""
     work = _Windows("max_pool_2d_same_size", input, patch_size, True, None, (0, 0), 2)
-    return work.emit("pool_put", work.emit("pool_max"))
+    return work.kept()
 
 
 class Pool:

@@ -361,3 +361,16 @@ def test_windows_beyond_the_image() -> None:
         np.testing.assert_allclose(got[n][..., 0, 0], reduce(a, axis=(2, 3)), rtol=1e-12)
         np.testing.assert_allclose(got[2 + n][..., 1, 0], reduce(a[..., 3:, :], axis=(2, 3)), rtol=1e-12)
     np.testing.assert_allclose(mean[..., 0, 2], a[..., 4].mean(-1), rtol=1e-12)
+
+
+def test_first_maxima_of_large_patches() -> None:
+    a = np.round(rng.normal(size=(2, 16, 21)) * 2)  # with ties
+    want = np.zeros_like(a)
+    for n, i, j in np.ndindex(2, 2, 3):
+        part = a[n, 8 * i : 8 * i + 8, 7 * j : 7 * j + 7]
+        row, column = np.unravel_index(part.argmax(), part.shape)
+        want[n, 8 * i + row, 7 * j + column] = part.max()
+    x = T.tensor3("x", dtype="float64")
+    f = ar.function([x], max_pool_2d_same_size(x, (8, 7)))
+    assert max(int(np.prod(op.attrs["window"])) for op in f.recorded.ops if op.name.startswith("pool")) == 8
+    np.testing.assert_array_equal(f(a), want)
